@@ -1,0 +1,243 @@
+// SPDX-License-Identifier: MIT
+#include "qssememorylog.h"
+
+#include <QtCore/QHash>
+#include <QtCore/QMutex>
+#include <QtCore/QRandomGenerator>
+#include <QtCore/QSet>
+
+#include <algorithm>
+#include <deque>
+#include <map>
+#include <queue>
+
+QSseEventLog::~QSseEventLog() = default;
+
+namespace {
+
+struct TopicLog
+{
+    std::deque<QSseLoggedEventPointer> events;
+    quint64 droppedUpTo = 0;
+};
+
+using EventIterator = std::deque<QSseLoggedEventPointer>::const_iterator;
+
+// The events of one topic still to be merged into a page.
+struct Run
+{
+    EventIterator next;
+    EventIterator end;
+
+    bool operator<(const Run &other) const { return (*next)->position > (*other.next)->position; }
+};
+
+QByteArray makeEpoch()
+{
+    // The time alone could be met again after the clock was set back, or by a second log.
+    const auto now = quint64(QDateTime::currentMSecsSinceEpoch());
+    return QByteArray::number(now, 36)
+        + QByteArray::number(QRandomGenerator::global()->generate(), 36);
+}
+
+} // namespace
+
+class QSseMemoryLogPrivate
+{
+public:
+    void dropOldest(TopicLog &topic);
+    void enforceLimits(TopicLog &topic);
+    QList<const TopicLog *> matching(const QList<QSseTopicFilter> &filters) const;
+    QByteArray idAt(quint64 position) const { return idPrefix + QByteArray::number(position); }
+
+    mutable QMutex mutex;
+    const QByteArray idPrefix = makeEpoch() + '-';
+    quint64 head = 0;
+    qint64 bytes = 0;
+    int maximumEventsPerTopic = 1000;
+    qint64 maximumBytes = 64 * 1024 * 1024;
+    std::map<QString, TopicLog> topics;     // nodes stay where they are, so they can be pointed to
+    std::map<quint64, TopicLog *> byOldest; // topics that keep events, by their oldest's position
+    QHash<QByteArray, quint64> foreignIds;  // of kept events whose id the caller chose
+};
+
+void QSseMemoryLogPrivate::dropOldest(TopicLog &topic)
+{
+    const QSseLoggedEventPointer oldest = std::move(topic.events.front());
+    topic.events.pop_front();
+    topic.droppedUpTo = oldest->position;
+    bytes -= oldest->frame.size();
+
+    const auto foreign = foreignIds.constFind(oldest->event.idUtf8());
+    if (foreign != foreignIds.constEnd() && *foreign == oldest->position)
+        foreignIds.erase(foreign);
+    byOldest.erase(oldest->position);
+    if (!topic.events.empty())
+        byOldest.emplace(topic.events.front()->position, &topic);
+}
+
+void QSseMemoryLogPrivate::enforceLimits(TopicLog &topic)
+{
+    while (topic.events.size() > size_t(maximumEventsPerTopic))
+        dropOldest(topic);
+    while (bytes > maximumBytes && !byOldest.empty())
+        dropOldest(*byOldest.begin()->second);
+}
+
+QList<const TopicLog *> QSseMemoryLogPrivate::matching(const QList<QSseTopicFilter> &filters) const
+{
+    QList<const TopicLog *> found;
+    const bool allExact = std::all_of(filters.begin(), filters.end(),
+                                      [](const QSseTopicFilter &f) { return f.isExact(); });
+    if (allExact) {
+        for (const QSseTopicFilter &filter :
+             QSet<QSseTopicFilter>(filters.begin(), filters.end())) {
+            const auto topic = topics.find(filter.pattern());
+            if (topic != topics.end())
+                found.append(&topic->second);
+        }
+        return found;
+    }
+    for (const auto &[name, topic] : topics) {
+        const auto matches = [&name = name](const QSseTopicFilter &f) { return f.matches(name); };
+        if (std::any_of(filters.begin(), filters.end(), matches))
+            found.append(&topic);
+    }
+    return found;
+}
+
+QSseMemoryLog::QSseMemoryLog() : d(new QSseMemoryLogPrivate) { }
+
+QSseMemoryLog::~QSseMemoryLog() = default;
+
+int QSseMemoryLog::maximumEventsPerTopic() const
+{
+    const QMutexLocker locker(&d->mutex);
+    return d->maximumEventsPerTopic;
+}
+
+void QSseMemoryLog::setMaximumEventsPerTopic(int count)
+{
+    const QMutexLocker locker(&d->mutex);
+    d->maximumEventsPerTopic = qMax(0, count);
+    for (auto &[name, topic] : d->topics)
+        d->enforceLimits(topic);
+}
+
+qint64 QSseMemoryLog::maximumBytes() const
+{
+    const QMutexLocker locker(&d->mutex);
+    return d->maximumBytes;
+}
+
+void QSseMemoryLog::setMaximumBytes(qint64 bytes)
+{
+    const QMutexLocker locker(&d->mutex);
+    d->maximumBytes = qMax(qint64(0), bytes);
+    for (auto &[name, topic] : d->topics)
+        d->enforceLimits(topic);
+}
+
+QSseLoggedEventPointer QSseMemoryLog::append(const QSseEvent &event)
+{
+    auto logged = std::make_shared<QSseLoggedEvent>();
+    logged->event = event;
+    if (!event.occurredAt().isValid())
+        logged->event.setOccurredAt(QDateTime::currentDateTimeUtc());
+
+    const QMutexLocker locker(&d->mutex);
+    logged->position = ++d->head;
+    if (event.idUtf8().isEmpty())
+        logged->event.setIdUtf8(d->idAt(logged->position));
+    else
+        d->foreignIds.insert(event.idUtf8(), logged->position);
+    logged->frame = logged->event.encode();
+
+    TopicLog &topic = d->topics[event.topic()];
+    if (topic.events.empty())
+        d->byOldest.emplace(logged->position, &topic);
+    topic.events.push_back(logged);
+    d->bytes += logged->frame.size();
+    d->enforceLimits(topic);
+    return logged;
+}
+
+quint64 QSseMemoryLog::head() const
+{
+    const QMutexLocker locker(&d->mutex);
+    return d->head;
+}
+
+QByteArray QSseMemoryLog::idAt(quint64 position) const
+{
+    return d->idAt(position);
+}
+
+std::optional<quint64> QSseMemoryLog::positionOf(const QByteArray &id) const
+{
+    const QMutexLocker locker(&d->mutex);
+    const auto foreign = d->foreignIds.constFind(id);
+    if (foreign != d->foreignIds.constEnd())
+        return *foreign;
+    if (!id.startsWith(d->idPrefix))
+        return std::nullopt;
+    bool isNumber = false;
+    const quint64 position = id.mid(d->idPrefix.size()).toULongLong(&isNumber);
+    if (!isNumber || position > d->head)
+        return std::nullopt;
+    return position;
+}
+
+QSseEventLog::Page QSseMemoryLog::read(const QList<QSseTopicFilter> &filters, quint64 after,
+                                       quint64 upTo, qsizetype maximumBytes) const
+{
+    const QMutexLocker locker(&d->mutex);
+    Page page;
+    std::priority_queue<Run> runs;
+    const auto isBefore = [](quint64 position, const QSseLoggedEventPointer &event) {
+        return position < event->position;
+    };
+    for (const TopicLog *topic : d->matching(filters)) {
+        page.droppedUpTo = qMax(page.droppedUpTo, topic->droppedUpTo);
+        const auto &events = topic->events;
+        const Run run { std::upper_bound(events.begin(), events.end(), after, isBefore),
+                        std::upper_bound(events.begin(), events.end(), upTo, isBefore) };
+        if (run.next < run.end)
+            runs.push(run);
+    }
+
+    qsizetype size = 0;
+    while (!runs.empty() && (page.events.isEmpty() || size < maximumBytes)) {
+        Run run = runs.top();
+        runs.pop();
+        page.events.append(*run.next);
+        size += (*run.next)->frame.size();
+        if (++run.next != run.end)
+            runs.push(run);
+    }
+    page.upTo = runs.empty() ? upTo : page.events.last()->position;
+    return page;
+}
+
+QSseLoggedEventPointer QSseMemoryLog::oldest(const QList<QSseTopicFilter> &filters) const
+{
+    const QMutexLocker locker(&d->mutex);
+    QSseLoggedEventPointer oldest;
+    for (const TopicLog *topic : d->matching(filters)) {
+        if (!topic->events.empty()
+            && (!oldest || topic->events.front()->position < oldest->position))
+            oldest = topic->events.front();
+    }
+    return oldest;
+}
+
+void QSseMemoryLog::removeTopic(const QString &topic)
+{
+    const QMutexLocker locker(&d->mutex);
+    const auto found = d->topics.find(topic);
+    if (found == d->topics.end())
+        return;
+    while (!found->second.events.empty())
+        d->dropOldest(found->second);
+    d->topics.erase(found);
+}

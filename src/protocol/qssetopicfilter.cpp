@@ -1,0 +1,186 @@
+// SPDX-License-Identifier: MIT
+#include "qssetopicfilter.h"
+
+#include <QtCore/QCoreApplication>
+#include <QtCore/QDebug>
+#include <QtCore/QList>
+#include <QtCore/QRegularExpression>
+#include <QtCore/QSharedData>
+
+class QSseTopicFilterPrivate : public QSharedData
+{
+public:
+    enum class Kind { Invalid, Exact, Wildcard, Expression };
+
+    Kind kind = Kind::Invalid;
+    QString pattern;
+    QString error;
+    QRegularExpression expression;
+};
+
+namespace {
+
+using Kind = QSseTopicFilterPrivate::Kind;
+
+constexpr QLatin1Char Separator('/');
+constexpr QLatin1String OneLevel("*");
+constexpr QLatin1String TheRest("**");
+
+QString translate(const char *text)
+{
+    return QCoreApplication::translate("QSseTopicFilter", text);
+}
+
+bool isControl(QChar c)
+{
+    return c < QLatin1Char(' ') || c == QChar(0x7f);
+}
+
+// What names and filters have in common.
+QString commonError(QStringView text)
+{
+    if (text.isEmpty())
+        return translate("A topic must not be empty");
+    if (text.toUtf8().size() > QSseTopicFilter::MaximumSize)
+        return translate("A topic must not be longer than %1 bytes")
+            .arg(QSseTopicFilter::MaximumSize);
+    // U+FFFD is what became of bytes that were no UTF-8.
+    if (!text.isValidUtf16() || text.contains(QChar::ReplacementCharacter))
+        return translate("A topic must be valid Unicode");
+    if (std::any_of(text.begin(), text.end(), isControl))
+        return translate("A topic must not have control characters");
+    if (text.startsWith(Separator) || text.endsWith(Separator)
+        || text.contains(QLatin1String("//")))
+        return translate("A topic must not have an empty level");
+    return QString();
+}
+
+QString filterError(QStringView pattern)
+{
+    const QString error = commonError(pattern);
+    if (!error.isEmpty())
+        return error;
+    const QList<QStringView> levels = pattern.split(Separator);
+    for (qsizetype i = 0; i < levels.size(); ++i) {
+        const QStringView level = levels.at(i);
+        if (level == TheRest && i + 1 < levels.size())
+            return translate("'**' must be the last level of a topic filter");
+        if (level != TheRest && level != OneLevel && level.contains(QLatin1Char('*')))
+            return translate("'*' must be a whole level of a topic filter");
+    }
+    return QString();
+}
+
+// Takes the first level off path.
+QStringView takeLevel(QStringView *path)
+{
+    const qsizetype end = path->indexOf(Separator);
+    const QStringView level = end < 0 ? *path : path->first(end);
+    *path = end < 0 ? QStringView() : path->sliced(end + 1);
+    return level;
+}
+
+bool wildcardMatches(QStringView pattern, QStringView topic)
+{
+    while (!pattern.isEmpty()) {
+        const QStringView wanted = takeLevel(&pattern);
+        if (wanted == TheRest)
+            return true;
+        if (topic.isEmpty())
+            return false;
+        const QStringView level = takeLevel(&topic);
+        if (wanted != OneLevel && wanted != level)
+            return false;
+    }
+    return topic.isEmpty();
+}
+
+} // namespace
+
+QSseTopicFilter::QSseTopicFilter() : QSseTopicFilter(QString()) { }
+
+QSseTopicFilter::QSseTopicFilter(const QString &pattern) : d(new QSseTopicFilterPrivate)
+{
+    d->pattern = pattern;
+    d->error = filterError(pattern);
+    if (d->error.isEmpty())
+        d->kind = pattern.contains(QLatin1Char('*')) ? Kind::Wildcard : Kind::Exact;
+}
+
+QSseTopicFilter::QSseTopicFilter(const char *pattern) : QSseTopicFilter(QString::fromUtf8(pattern))
+{
+}
+
+QSseTopicFilter::QSseTopicFilter(const QRegularExpression &expression)
+    : d(new QSseTopicFilterPrivate)
+{
+    d->pattern = expression.pattern();
+    d->expression = QRegularExpression(QRegularExpression::anchoredPattern(d->pattern),
+                                       expression.patternOptions());
+    if (d->expression.isValid())
+        d->kind = Kind::Expression;
+    else
+        d->error = d->expression.errorString();
+}
+
+QSseTopicFilter::QSseTopicFilter(const QSseTopicFilter &other) = default;
+QSseTopicFilter::QSseTopicFilter(QSseTopicFilter &&other) noexcept = default;
+QSseTopicFilter &QSseTopicFilter::operator=(const QSseTopicFilter &other) = default;
+QSseTopicFilter &QSseTopicFilter::operator=(QSseTopicFilter &&other) noexcept = default;
+QSseTopicFilter::~QSseTopicFilter() = default;
+
+bool QSseTopicFilter::isValid() const
+{
+    return d->kind != Kind::Invalid;
+}
+
+QString QSseTopicFilter::errorString() const
+{
+    return d->error;
+}
+
+bool QSseTopicFilter::isExact() const
+{
+    return d->kind == Kind::Exact;
+}
+
+QString QSseTopicFilter::pattern() const
+{
+    return d->pattern;
+}
+
+bool QSseTopicFilter::matches(const QString &topic) const
+{
+    switch (d->kind) {
+    case Kind::Invalid:
+        return false;
+    case Kind::Exact:
+        return topic == d->pattern;
+    case Kind::Wildcard:
+        return wildcardMatches(d->pattern, topic);
+    case Kind::Expression:
+        return d->expression.match(topic).hasMatch();
+    }
+    return false;
+}
+
+QString QSseTopicFilter::topicError(const QString &name)
+{
+    const QString error = commonError(name);
+    if (error.isEmpty() && name.contains(QLatin1Char('*')))
+        return translate("A topic's name must not have '*'");
+    return error;
+}
+
+bool operator==(const QSseTopicFilter &a, const QSseTopicFilter &b)
+{
+    return a.d == b.d
+        || (a.d->kind == b.d->kind && a.d->pattern == b.d->pattern
+            && a.d->expression == b.d->expression);
+}
+
+QDebug operator<<(QDebug debug, const QSseTopicFilter &filter)
+{
+    QDebugStateSaver saver(debug);
+    return debug.nospace() << "QSseTopicFilter(" << filter.pattern() << ')';
+}

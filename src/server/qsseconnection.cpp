@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: MIT
+#include "qsseconnection_p.h"
+
+#include <QtCore/QtGlobal>
+
+#if QT_CONFIG(ssl)
+#include <QtNetwork/QSslSocket>
+#endif
+
+#include <cerrno>
+#ifdef Q_OS_UNIX
+#include <sys/socket.h>
+#include <unistd.h>
+#endif
+
+namespace {
+// Clients have nothing to say after the request; a small buffer keeps one that does harmless.
+constexpr qint64 ReadBufferSize = 4096;
+
+#if defined(Q_OS_UNIX) && !defined(MSG_NOSIGNAL)
+constexpr int MSG_NOSIGNAL = 0; // QTcpSocket has set SO_NOSIGPIPE there
+#endif
+} // namespace
+
+QSseJoin::~QSseJoin()
+{
+#ifdef Q_OS_UNIX
+    if (descriptor >= 0)
+        ::close(int(descriptor));
+#endif
+}
+
+QSseConnection::QSseConnection(std::shared_ptr<QSseJoin> join)
+    : m_join(std::move(join)), m_socket(m_join->socket.release())
+{
+    if (!m_socket) {
+        m_isPlain = true;
+        m_socket = new QTcpSocket;
+        if (m_socket->setSocketDescriptor(m_join->descriptor))
+            m_join->descriptor = -1;
+    }
+    m_socket->setReadBufferSize(ReadBufferSize);
+    // An event must not wait until the one before it is acknowledged.
+    m_socket->setSocketOption(QAbstractSocket::LowDelayOption, 1);
+}
+
+QSseConnection::~QSseConnection() = default;
+
+qint64 QSseConnection::queuedBytes() const
+{
+    qint64 queued = m_socket->bytesToWrite();
+#if QT_CONFIG(ssl)
+    if (const auto *ssl = qobject_cast<const QSslSocket *>(m_socket))
+        queued += ssl->encryptedBytesToWrite();
+#endif
+    return queued;
+}
+
+bool QSseConnection::wants(const QSseLoggedEvent &event) const
+{
+    return !m_join->filter || m_join->filter(event.event, m_join->subscriber);
+}
+
+QSseConnection::SendResult QSseConnection::send(const QByteArray &bytes, qint64 maximumQueued)
+{
+    const qint64 queued = queuedBytes();
+    if (queued > 0 && queued + bytes.size() > maximumQueued)
+        return SendResult::Overflow;
+
+    qint64 sent = 0;
+#ifdef Q_OS_UNIX
+    // QTcpSocket::write() copies and switches the write notifier on and off for each event, so
+    // while nothing is queued, bytes go straight to the kernel. Never otherwise: they would
+    // overtake those in the queue.
+    if (m_isPlain && queued == 0) {
+        do {
+            sent = ::send(int(m_socket->socketDescriptor()), bytes.constData(),
+                          size_t(bytes.size()), MSG_NOSIGNAL | MSG_DONTWAIT);
+        } while (sent < 0 && errno == EINTR);
+        if (sent == bytes.size())
+            return SendResult::Sent;
+        if (sent < 0 && errno != EAGAIN && errno != EWOULDBLOCK)
+            return SendResult::Broken;
+        sent = qMax(sent, qint64(0));
+    }
+#endif
+    const qint64 rest = bytes.size() - sent;
+    return m_socket->write(bytes.constData() + sent, rest) == rest ? SendResult::Sent
+                                                                   : SendResult::Broken;
+}

@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: MIT
+#ifndef QSSECONNECTION_P_H
+#define QSSECONNECTION_P_H
+
+#include "qsseeventlog.h"
+#include "qssesubscriber.h"
+
+#include <QtCore/QList>
+#include <QtCore/QSet>
+#include <QtNetwork/QTcpSocket>
+
+#include <list>
+#include <memory>
+#include <optional>
+
+struct QSseGroup;
+
+/*! What a shard needs to begin a stream; made in the server's thread. */
+struct QSseJoin
+{
+    QSseJoin() = default;
+    ~QSseJoin();
+    Q_DISABLE_COPY_MOVE(QSseJoin)
+
+    QSseSubscriber subscriber;
+    QList<QSseTopicFilter> topics;
+    QSseEventFilter filter;
+    std::unique_ptr<QTcpSocket> socket; //!< plain TCP comes as a descriptor instead
+    qintptr descriptor = -1;            //!< ours to close until a connection takes it
+    QByteArray opening;                 //!< response head and first blocks
+    quint64 after = 0;                  //!< events after this position follow the opening
+    quint64 idPosition = 0;             //!< the position of the last id sent, 0 for none
+    quint64 droppedUpTo = 0;            //!< events dropped up to here are no news to the client
+    QSet<QString> snapshotTopics;       //!< their events up to snapshotPosition are in the opening
+    quint64 snapshotPosition = 0;
+};
+
+/*!
+    The sending end of one stream: a socket and what is queued for it. Lives in its shard's thread.
+*/
+class QSseConnection
+{
+public:
+    enum class SendResult { Sent, Overflow, Broken };
+
+    explicit QSseConnection(std::shared_ptr<QSseJoin> join);
+    ~QSseConnection();
+    Q_DISABLE_COPY_MOVE(QSseConnection)
+
+    /*! Sends \a bytes, or queues what the kernel does not take at once. Answers Overflow, and
+        queues nothing, when more than \a maximumQueued would wait behind bytes that wait already.
+     */
+    SendResult send(const QByteArray &bytes, qint64 maximumQueued);
+    qint64 queuedBytes() const;
+    bool wants(const QSseLoggedEvent &event) const;
+
+    const QSseSubscriber &subscriber() const { return m_join->subscriber; }
+    quint64 id() const { return m_join->subscriber.id(); }
+    QSseJoin &join() { return *m_join; }
+    QTcpSocket *socket() const { return m_socket; }
+
+    // Kept by the shard.
+    std::shared_ptr<QSseGroup> group; // null while it catches up or ends
+    size_t indexInGroup = 0;
+    qint64 lastActivity = 0; // ms of the shard's clock
+    int keepAliveEarly = 0;  // how many 1024ths of the interval the next comment comes early
+    std::list<QSseConnection *>::iterator activity;
+    std::optional<QSseSubscriber::RemovalReason> ending; // set once the stream is being ended
+
+private:
+    std::shared_ptr<QSseJoin> m_join;
+    QTcpSocket *m_socket = nullptr;
+    bool m_isPlain = false;
+};
+
+#endif // QSSECONNECTION_P_H

@@ -1,0 +1,615 @@
+// SPDX-License-Identifier: MIT
+#include "qsseserver.h"
+#include "qsseframes_p.h"
+#include "qsseserver_p.h"
+#include "qssesubscriber_p.h"
+#include "qssetopic.h"
+
+#include <QtCore/QLoggingCategory>
+#include <QtCore/QPointer>
+#include <QtCore/QThread>
+#include <QtNetwork/QTcpSocket>
+
+#if QT_CONFIG(ssl)
+#include <QtNetwork/QSslSocket>
+#endif
+
+#include <algorithm>
+
+#ifdef Q_OS_UNIX
+#include <fcntl.h>
+#endif
+
+Q_LOGGING_CATEGORY(lcServer, "qsse.server")
+
+using namespace std::chrono_literals;
+using Error = QSseServer::Error;
+using Refusal = QSseServer::Refusal;
+
+namespace {
+
+constexpr auto DefaultKeepAlive = 15s;
+constexpr auto EndGrace = 5s;
+constexpr QLatin1String Earliest("earliest");
+
+std::chrono::milliseconds keepAliveFromEnvironment()
+{
+    bool isNumber = false;
+    const int ms = qEnvironmentVariableIntValue("SSE_KEEP_ALIVE_IN_MS", &isNumber);
+    return isNumber && ms >= 0 ? std::chrono::milliseconds(ms)
+                               : std::chrono::milliseconds(DefaultKeepAlive);
+}
+
+// The same topics in the same order make the same group, however they were asked for.
+QList<QSseTopicFilter> normalized(QList<QSseTopicFilter> topics)
+{
+    std::sort(topics.begin(), topics.end(), [](const QSseTopicFilter &a, const QSseTopicFilter &b) {
+        return a.pattern() < b.pattern();
+    });
+    topics.erase(std::unique(topics.begin(), topics.end()), topics.end());
+    return topics;
+}
+
+// A TLS socket's state cannot be given to another.
+bool canDuplicate(const QTcpSocket *socket)
+{
+#ifndef Q_OS_UNIX
+    return false;
+#elif QT_CONFIG(ssl)
+    return !qobject_cast<const QSslSocket *>(socket);
+#else
+    return true;
+#endif
+}
+
+// A second descriptor of the socket's connection, or -1. A fresh QTcpSocket on it has none of the
+// buffers and connections of the one that read the request, and can live in any thread.
+qintptr duplicate(const QTcpSocket *socket)
+{
+#ifdef Q_OS_UNIX
+    return ::fcntl(int(socket->socketDescriptor()), F_DUPFD_CLOEXEC, 0);
+#else
+    return -1;
+#endif
+}
+
+// Closes our descriptor only: a duplicate keeps the connection.
+void giveUp(QTcpSocket *socket)
+{
+    socket->abort();
+    socket->deleteLater();
+}
+
+} // namespace
+
+QSseServerPrivate::QSseServerPrivate(QSseServer *server)
+    : q(server), settings { keepAliveFromEnvironment(), 1024 * 1024 }, shard(log, settings)
+{
+    // Queued: whatever the application does in subscriberRemoved(), it does not do it in the
+    // middle of sending.
+    QObject::connect(
+        &shard, &QSseShard::removed, q,
+        [this](quint64 id, QSseSubscriber::RemovalReason reason) { removeSubscriber(id, reason); },
+        Qt::QueuedConnection);
+}
+
+std::optional<Refusal> QSseServerPrivate::refusal(const QSseEvent &event) const
+{
+    if (!event.isValid())
+        return Refusal { Error::InvalidEvent, event.errorString() };
+    const qsizetype size = event.dataUtf8().size() + event.comment().size() + event.event().size()
+        + event.idUtf8().size();
+    if (size > maximumEventSize)
+        return Refusal { Error::EventTooLarge,
+                         QSseServer::tr("The event has %1 bytes, more than the limit of %2")
+                             .arg(size)
+                             .arg(maximumEventSize) };
+    return std::nullopt;
+}
+
+// Called with the mutex held.
+std::optional<Refusal> QSseServerPrivate::refusal(const QList<QSseEvent> &events) const
+{
+    for (const QSseEvent &event : events) {
+        if (const std::optional<Refusal> refused = refusal(event))
+            return refused;
+    }
+    QSet<QString> added;
+    for (const QSseEvent &event : events) {
+        const QString topic = event.topic();
+        if (topicNames.contains(topic))
+            continue; // its name was looked at when it was new
+        const QString error = QSseTopicFilter::topicError(topic);
+        if (!error.isEmpty())
+            return Refusal { Error::InvalidTopic, error };
+        if (strict)
+            return Refusal { Error::UnknownTopic,
+                             QSseServer::tr("There is no topic '%1'").arg(topic) };
+        added.insert(topic);
+        if (topicNames.size() + added.size() > maximumTopics)
+            return Refusal { Error::TooManyTopics,
+                             QSseServer::tr("There are %1 topics already").arg(topicNames.size()) };
+    }
+    return std::nullopt;
+}
+
+QStringList QSseServerPrivate::publish(const QList<QSseEvent> &events)
+{
+    QMutexLocker locker(&mutex);
+    if (const std::optional<Refusal> refused = refusal(events)) {
+        locker.unlock();
+        report(*refused);
+        return {};
+    }
+
+    QStringList ids;
+    ids.reserve(events.size());
+    for (const QSseEvent &event : events) {
+        topicNames.insert(event.topic());
+        const QSseLoggedEventPointer logged = log->append(event);
+        ids.append(logged->event.id());
+        shard.post(logged);
+        if (localInbox.push(logged))
+            QMetaObject::invokeMethod(
+                q, [this] { dispatchLocally(); }, Qt::QueuedConnection);
+    }
+    return ids;
+}
+
+void QSseServerPrivate::report(const Refusal &refusal)
+{
+    qCWarning(lcServer, "%ls", qUtf16Printable(refusal.text));
+    if (QThread::currentThread() == q->thread()) {
+        Q_EMIT q->errorOccurred(refusal.error, refusal.text);
+    } else {
+        QMetaObject::invokeMethod(
+            q, [this, refusal] { Q_EMIT q->errorOccurred(refusal.error, refusal.text); },
+            Qt::QueuedConnection);
+    }
+}
+
+void QSseServerPrivate::dispatchLocally()
+{
+    const QPointer<QSseServer> alive(q);
+    for (const QSseLoggedEventPointer &logged : localInbox.takeAll()) {
+        if (QSseTopic *topic = topics.value(logged->event.topic()))
+            Q_EMIT topic->notified(logged->event);
+        if (alive)
+            Q_EMIT q->notified(logged->event);
+        if (!alive)
+            return; // a handler deleted the server, and us
+    }
+}
+
+QSseSubscriber QSseServerPrivate::makeSubscriber(const QTcpSocket &socket,
+                                                 const QSseSubscription &subscription)
+{
+    QSseSubscriber subscriber;
+    subscriber.d->id = ++lastSubscriberId;
+    subscriber.d->peerAddress = socket.peerAddress();
+    subscriber.d->peerPort = socket.peerPort();
+    subscriber.d->topics = subscription.topics;
+    subscriber.d->lastEventId = subscription.lastEventId;
+    subscriber.d->claims = subscription.claims;
+    subscriber.d->connectedAt = QDateTime::currentDateTimeUtc();
+    return subscriber;
+}
+
+// What a new subscriber begins with, and from which position on it gets events. Whatever happens
+// while this runs follows from the log, so nothing is lost and nothing comes twice.
+std::shared_ptr<QSseJoin> QSseServerPrivate::makeJoin(const QSseSubscription &subscription,
+                                                      const QSseSubscriber &subscriber) const
+{
+    auto join = std::make_shared<QSseJoin>();
+    join->subscriber = subscriber;
+    join->topics = normalized(subscription.topics);
+    join->filter = subscription.filter;
+    join->after = log->head();
+
+    const QByteArray requested = subscription.lastEventId.toUtf8();
+    const bool fromEarliest = subscription.lastEventId == Earliest;
+    const std::optional<quint64> known = log->positionOf(requested);
+    // Reading nothing tells whether anything after the position is gone.
+    const quint64 resumeAt = known.value_or(0);
+    const quint64 dropped = log->read(join->topics, resumeAt, resumeAt, 0).droppedUpTo;
+
+    QByteArray id;    // what the client may resume from before it has seen anything else
+    QByteArray state; // what it gets besides events from the log
+    if (fromEarliest) {
+        join->after = 0;
+        join->droppedUpTo = dropped;
+    } else if (requested.isEmpty()) {
+        state = snapshots(join.get());
+        if (state.isEmpty())
+            id = log->idAt(join->after);
+    } else if (known && dropped <= resumeAt) {
+        join->after = resumeAt;
+        id = requested;
+    } else {
+        const QSseLoggedEventPointer oldest = log->oldest(join->topics);
+        join->droppedUpTo = dropped;
+        state = QSseFrames::gap(requested, oldest ? oldest->event.idUtf8() : QByteArray())
+            + snapshots(join.get());
+        join->after = 0;
+    }
+
+    if (!id.isEmpty())
+        join->idPosition = join->after;
+    join->opening = QSseFrames::responseHead(subscription.responseHeaders)
+        + QSseFrames::retry(retryInterval, id.isEmpty() ? QByteArray() : id);
+    if (!subscription.firstEvent.isNull()) {
+        join->opening += subscription.firstEvent.encode();
+        if (!subscription.firstEvent.idUtf8().isNull())
+            join->idPosition = 0; // an id we do not know: ours has to follow
+    }
+    join->opening += state;
+    return join;
+}
+
+// The snapshots of the wanted topics, which hold everything up to the log's head as it is now.
+QByteArray QSseServerPrivate::snapshots(QSseJoin *join) const
+{
+    join->snapshotPosition = log->head();
+    QByteArray frames;
+    // By name: a snapshot's code may register and unregister topics.
+    const QStringList names = topics.keys();
+    for (const QString &name : names) {
+        QSseTopic *topic = topics.value(name);
+        const auto wanted = [&](const QSseTopicFilter &f) { return f.matches(name); };
+        if (!topic || std::none_of(join->topics.begin(), join->topics.end(), wanted))
+            continue;
+        QSseEvent snapshot = topic->snapshot();
+        if (snapshot.isNull())
+            continue;
+        snapshot.setTopic(name);
+        if (join->filter && !join->filter(snapshot, join->subscriber))
+            continue;
+        // Without an id: a client cut off between two snapshots must get both again.
+        frames += snapshot.encode(QByteArray());
+        join->snapshotTopics.insert(name);
+    }
+    return frames;
+}
+
+void QSseServerPrivate::removeSubscriber(quint64 id, QSseSubscriber::RemovalReason reason)
+{
+    const QSseSubscriber subscriber = subscribers.take(id);
+    if (subscriber.id() == 0)
+        return;
+    const QPointer<QSseServer> alive(q);
+    qCDebug(lcServer) << "subscriber" << id << "removed:" << reason;
+    Q_EMIT q->subscriberRemoved(subscriber, reason);
+    if (alive)
+        Q_EMIT q->subscriberCountChanged(int(subscribers.size()));
+    if (alive && closing && subscribers.isEmpty())
+        Q_EMIT q->closed();
+}
+
+void QSseServerPrivate::pushSettings()
+{
+    shard.post([this, settings = settings] { shard.setSettings(settings); });
+}
+
+QSseServer::QSseServer(QObject *parent) : QObject(parent), d(new QSseServerPrivate(this)) { }
+
+QSseServer::~QSseServer() = default;
+
+std::chrono::milliseconds QSseServer::keepAliveInterval() const
+{
+    return d->settings.keepAliveInterval;
+}
+
+void QSseServer::setKeepAliveInterval(std::chrono::milliseconds interval)
+{
+    if (d->settings.keepAliveInterval == interval)
+        return;
+    d->settings.keepAliveInterval = interval;
+    d->pushSettings();
+    Q_EMIT keepAliveIntervalChanged();
+}
+
+std::chrono::milliseconds QSseServer::retryInterval() const
+{
+    return d->retryInterval;
+}
+
+void QSseServer::setRetryInterval(std::chrono::milliseconds interval)
+{
+    if (d->retryInterval == interval)
+        return;
+    d->retryInterval = interval;
+    Q_EMIT retryIntervalChanged();
+}
+
+int QSseServer::historySize() const
+{
+    return d->log->maximumEventsPerTopic();
+}
+
+void QSseServer::setHistorySize(int events)
+{
+    if (historySize() == events)
+        return;
+    d->log->setMaximumEventsPerTopic(events);
+    Q_EMIT historySizeChanged();
+}
+
+qint64 QSseServer::maximumHistoryBytes() const
+{
+    return d->log->maximumBytes();
+}
+
+void QSseServer::setMaximumHistoryBytes(qint64 bytes)
+{
+    if (maximumHistoryBytes() == bytes)
+        return;
+    d->log->setMaximumBytes(bytes);
+    Q_EMIT maximumHistoryBytesChanged();
+}
+
+qint64 QSseServer::maximumQueuedBytes() const
+{
+    return d->settings.maximumQueuedBytes;
+}
+
+void QSseServer::setMaximumQueuedBytes(qint64 bytes)
+{
+    if (d->settings.maximumQueuedBytes == bytes)
+        return;
+    d->settings.maximumQueuedBytes = bytes;
+    d->pushSettings();
+    Q_EMIT maximumQueuedBytesChanged();
+}
+
+int QSseServer::maximumEventSize() const
+{
+    const QMutexLocker locker(&d->mutex);
+    return d->maximumEventSize;
+}
+
+void QSseServer::setMaximumEventSize(int bytes)
+{
+    if (maximumEventSize() == bytes)
+        return;
+    {
+        const QMutexLocker locker(&d->mutex);
+        d->maximumEventSize = bytes;
+    }
+    Q_EMIT maximumEventSizeChanged();
+}
+
+int QSseServer::maximumTopics() const
+{
+    const QMutexLocker locker(&d->mutex);
+    return d->maximumTopics;
+}
+
+void QSseServer::setMaximumTopics(int count)
+{
+    if (maximumTopics() == count)
+        return;
+    {
+        const QMutexLocker locker(&d->mutex);
+        d->maximumTopics = count;
+    }
+    Q_EMIT maximumTopicsChanged();
+}
+
+int QSseServer::maximumSubscribers() const
+{
+    return d->maximumSubscribers;
+}
+
+void QSseServer::setMaximumSubscribers(int count)
+{
+    if (d->maximumSubscribers == count)
+        return;
+    d->maximumSubscribers = count;
+    Q_EMIT maximumSubscribersChanged();
+}
+
+bool QSseServer::isStrict() const
+{
+    const QMutexLocker locker(&d->mutex);
+    return d->strict;
+}
+
+void QSseServer::setStrict(bool strict)
+{
+    if (isStrict() == strict)
+        return;
+    {
+        const QMutexLocker locker(&d->mutex);
+        d->strict = strict;
+    }
+    Q_EMIT strictChanged();
+}
+
+QSseTopic *QSseServer::topic(const QString &name)
+{
+    if (QSseTopic *known = d->topics.value(name))
+        return known;
+    std::optional<Refusal> refused;
+    const QString error = QSseTopicFilter::topicError(name);
+    {
+        const QMutexLocker locker(&d->mutex);
+        if (!error.isEmpty())
+            refused = Refusal { Error::InvalidTopic, error };
+        else if (!d->topicNames.contains(name) && d->topicNames.size() >= d->maximumTopics)
+            refused = Refusal { Error::TooManyTopics,
+                                tr("There are %1 topics already").arg(d->topicNames.size()) };
+        else
+            d->topicNames.insert(name);
+    }
+    if (refused) {
+        d->report(*refused);
+        return nullptr;
+    }
+    return *d->topics.insert(name, new QSseTopic(name, this));
+}
+
+bool QSseServer::hasTopic(const QString &name) const
+{
+    const QMutexLocker locker(&d->mutex);
+    return d->topicNames.contains(name);
+}
+
+QStringList QSseServer::topics() const
+{
+    QStringList names;
+    {
+        const QMutexLocker locker(&d->mutex);
+        names = d->topicNames.values();
+    }
+    names.sort();
+    return names;
+}
+
+void QSseServer::unregisterTopic(const QString &name)
+{
+    {
+        const QMutexLocker locker(&d->mutex);
+        d->topicNames.remove(name);
+        d->log->removeTopic(name);
+    }
+    delete d->topics.take(name);
+}
+
+int QSseServer::subscriberCount() const
+{
+    return int(d->subscribers.size());
+}
+
+QList<QSseSubscriber> QSseServer::subscribers() const
+{
+    return d->subscribers.values();
+}
+
+QList<QSseSubscriber> QSseServer::subscribers(const QString &topic) const
+{
+    QList<QSseSubscriber> found;
+    for (const QSseSubscriber &subscriber : std::as_const(d->subscribers)) {
+        const QList<QSseTopicFilter> topics = subscriber.topics();
+        const auto matches = [&](const QSseTopicFilter &f) { return f.matches(topic); };
+        if (std::any_of(topics.begin(), topics.end(), matches))
+            found.append(subscriber);
+    }
+    return found;
+}
+
+std::optional<Refusal> QSseServer::refusal(const QSseSubscription &subscription) const
+{
+    if (d->closing)
+        return Refusal { Error::Closed, tr("The server is closing") };
+    if (subscription.topics.isEmpty())
+        return Refusal { Error::InvalidFilter, tr("No topic is given") };
+    if (subscription.topics.size() > MaximumFilters)
+        return Refusal { Error::InvalidFilter,
+                         tr("More than %1 topics are given").arg(MaximumFilters) };
+    for (const QSseTopicFilter &filter : subscription.topics) {
+        if (!filter.isValid())
+            return Refusal { Error::InvalidFilter, filter.errorString() };
+        if (isStrict() && filter.isExact() && !hasTopic(filter.pattern()))
+            return Refusal { Error::UnknownTopic,
+                             tr("There is no topic '%1'").arg(filter.pattern()) };
+    }
+    if (!subscription.firstEvent.isNull() && !subscription.firstEvent.isValid())
+        return Refusal { Error::InvalidEvent, subscription.firstEvent.errorString() };
+    if (d->subscribers.size() >= d->maximumSubscribers)
+        return Refusal { Error::TooManySubscribers,
+                         tr("There are %1 subscribers already").arg(d->subscribers.size()) };
+    return std::nullopt;
+}
+
+std::optional<Refusal> QSseServer::refusal(const QList<QSseEvent> &events) const
+{
+    const QMutexLocker locker(&d->mutex);
+    return d->refusal(events);
+}
+
+QSseSubscriber QSseServer::addSubscriber(QTcpSocket *socket, const QSseSubscription &subscription)
+{
+    std::optional<Refusal> refused = refusal(subscription);
+    qintptr descriptor = -1;
+    if (!refused && socket->state() != QAbstractSocket::ConnectedState)
+        refused = Refusal { Error::InvalidSocket, tr("The socket is not connected") };
+    if (!refused && canDuplicate(socket)) {
+        descriptor = duplicate(socket);
+        if (descriptor < 0)
+            refused = Refusal { Error::InvalidSocket, tr("There are too many open files") };
+    }
+    if (refused) {
+        giveUp(socket);
+        d->report(*refused);
+        return QSseSubscriber();
+    }
+
+    const QSseSubscriber subscriber = d->makeSubscriber(*socket, subscription);
+    const std::shared_ptr<QSseJoin> join = d->makeJoin(subscription, subscriber);
+    if (descriptor >= 0) {
+        join->descriptor = descriptor;
+        giveUp(socket);
+    } else {
+        // Whoever read the request must not read on; what it does on disconnect stays.
+        disconnect(socket, &QIODevice::readyRead, nullptr, nullptr);
+        socket->setParent(nullptr);
+        join->socket.reset(socket);
+    }
+    d->shard.post([d = d.get(), join] { d->shard.add(join); });
+
+    d->subscribers.insert(subscriber.id(), subscriber);
+    qCDebug(lcServer) << "subscriber" << subscriber.id() << "added:" << subscriber.topics();
+    Q_EMIT subscriberAdded(subscriber);
+    Q_EMIT subscriberCountChanged(subscriberCount());
+    return subscriber;
+}
+
+void QSseServer::disconnectSubscriber(quint64 id)
+{
+    d->shard.post([d = d.get(), id] {
+        d->shard.end(id, QSseSubscriber::RemovalReason::Disconnected, EndGrace);
+    });
+}
+
+void QSseServer::disconnectAll()
+{
+    d->shard.post([d = d.get()] {
+        d->shard.endAll(QSseSubscriber::RemovalReason::Disconnected, EndGrace, 0ms);
+    });
+}
+
+QMetaObject::Connection QSseServer::subscribe(const QSseTopicFilter &filter, const QObject *context,
+                                              std::function<void(const QSseEvent &)> handler)
+{
+    return connect(this, qOverload<const QSseEvent &>(&QSseServer::notified), context,
+                   [filter, handler = std::move(handler)](const QSseEvent &event) {
+                       if (filter.matches(event.topic()))
+                           handler(event);
+                   });
+}
+
+void QSseServer::close(std::chrono::milliseconds grace)
+{
+    if (d->closing)
+        return;
+    d->closing = true;
+    if (d->subscribers.isEmpty()) {
+        QMetaObject::invokeMethod(this, &QSseServer::closed, Qt::QueuedConnection);
+        return;
+    }
+    d->shard.post([d = d.get(), grace] {
+        d->shard.endAll(QSseSubscriber::RemovalReason::ServerClosed, grace, d->retryInterval);
+    });
+}
+
+QString QSseServer::notify(const QString &topic, const QSseEvent &event)
+{
+    QSseEvent published = event;
+    published.setTopic(topic);
+    return d->publish({ published }).value(0);
+}
+
+QStringList QSseServer::notify(const QList<QSseEvent> &events)
+{
+    return d->publish(events);
+}

@@ -1,0 +1,198 @@
+// SPDX-License-Identifier: MIT
+#ifndef QSSESERVER_H
+#define QSSESERVER_H
+
+#include "qsse_server_export.h"
+#include "qsseevent.h"
+#include "qssesubscriber.h"
+#include "qssetopicfilter.h"
+
+#include <QtCore/QList>
+#include <QtCore/QObject>
+#include <QtCore/QStringList>
+
+#include <chrono>
+#include <functional>
+#include <memory>
+#include <optional>
+
+class QSseServerPrivate;
+class QSseTopic;
+class QTcpSocket;
+
+/*!
+    Pushes events to subscribers over Server-Sent Events streams (WHATWG HTML §9.2).
+
+    Publish with notify(), from any thread; everything else is called in the thread the server
+    lives in, which needs an event loop. Sockets come from addSubscriber(), usually by way of
+    QSseHttpServer or QSse::stream().
+
+    Every event gets a position, and each subscriber sees the events of its topics in that order,
+    each once, whether replayed or live. The latest events of each topic are kept, and a client
+    that reconnects with a Last-Event-ID gets what it missed.
+*/
+class QSSE_SERVER_EXPORT QSseServer : public QObject
+{
+    Q_OBJECT
+    Q_PROPERTY(std::chrono::milliseconds keepAliveInterval READ keepAliveInterval WRITE
+                   setKeepAliveInterval NOTIFY keepAliveIntervalChanged)
+    Q_PROPERTY(std::chrono::milliseconds retryInterval READ retryInterval WRITE setRetryInterval
+                   NOTIFY retryIntervalChanged)
+    Q_PROPERTY(int historySize READ historySize WRITE setHistorySize NOTIFY historySizeChanged)
+    Q_PROPERTY(qint64 maximumHistoryBytes READ maximumHistoryBytes WRITE setMaximumHistoryBytes
+                   NOTIFY maximumHistoryBytesChanged)
+    Q_PROPERTY(qint64 maximumQueuedBytes READ maximumQueuedBytes WRITE setMaximumQueuedBytes NOTIFY
+                   maximumQueuedBytesChanged)
+    Q_PROPERTY(int maximumEventSize READ maximumEventSize WRITE setMaximumEventSize NOTIFY
+                   maximumEventSizeChanged)
+    Q_PROPERTY(
+        int maximumTopics READ maximumTopics WRITE setMaximumTopics NOTIFY maximumTopicsChanged)
+    Q_PROPERTY(int maximumSubscribers READ maximumSubscribers WRITE setMaximumSubscribers NOTIFY
+                   maximumSubscribersChanged)
+    Q_PROPERTY(bool strict READ isStrict WRITE setStrict NOTIFY strictChanged)
+    Q_PROPERTY(int subscriberCount READ subscriberCount NOTIFY subscriberCountChanged)
+
+public:
+    /*! What was refused; the event or subscriber concerned is dropped, all others go on. */
+    enum class Error {
+        InvalidEvent,       //!< QSseEvent::error() is set
+        EventTooLarge,      //!< the encoded event exceeds maximumEventSize()
+        InvalidTopic,       //!< the topic's name is no valid one, see QSseTopicFilter::topicError()
+        UnknownTopic,       //!< the server is strict and the topic is not registered
+        TooManyTopics,      //!< a new topic would exceed maximumTopics()
+        InvalidFilter,      //!< a subscription has no topic filter, an invalid one or too many
+        TooManySubscribers, //!< one more would exceed maximumSubscribers()
+        InvalidSocket,      //!< the socket handed over is not connected
+        Closed,             //!< the server is closing
+    };
+    Q_ENUM(Error)
+
+    /*! The most topic filters one subscription may have. */
+    static constexpr int MaximumFilters = 100;
+
+    explicit QSseServer(QObject *parent = nullptr);
+    /*! Cuts every stream at once and never blocks; close() is the polite way. */
+    ~QSseServer() override;
+
+    /*! How long a stream may be silent before a comment is sent, so that proxies and dead-peer
+        detection see life; every event starts it anew. 15 s, or the milliseconds that the
+        environment variable SSE_KEEP_ALIVE_IN_MS has; 0 for never. Each comment comes up to an
+        eighth early, at random, so that idle subscribers do not all wake the server at once. */
+    std::chrono::milliseconds keepAliveInterval() const;
+    void setKeepAliveInterval(std::chrono::milliseconds interval);
+
+    /*! The `retry:` that opens every stream: how long a client waits before it reconnects. 2 s. */
+    std::chrono::milliseconds retryInterval() const;
+    void setRetryInterval(std::chrono::milliseconds interval);
+
+    /*! How many events of each topic are kept for clients that resume; 1000, 0 for none. */
+    int historySize() const;
+    void setHistorySize(int events);
+    /*! The most bytes kept over all topics; 64 MiB. Beyond it the oldest event of all goes first.
+     */
+    qint64 maximumHistoryBytes() const;
+    void setMaximumHistoryBytes(qint64 bytes);
+
+    /*! The most unsent bytes a subscriber may have waiting; 1 MiB. Beyond it the subscriber is
+        removed with QSseSubscriber::RemovalReason::Overflow; it comes back with its last id and
+        the history fills the gap. */
+    qint64 maximumQueuedBytes() const;
+    void setMaximumQueuedBytes(qint64 bytes);
+    /*! The most bytes an event may have on the wire; 1 MiB. */
+    int maximumEventSize() const;
+    void setMaximumEventSize(int bytes);
+    /*! The most topics there may be; 100,000. */
+    int maximumTopics() const;
+    void setMaximumTopics(int count);
+    /*! The most subscribers there may be; 100,000. */
+    int maximumSubscribers() const;
+    void setMaximumSubscribers(int count);
+
+    /*! Whether only registered topics, those topic() was called for, may be published and
+        subscribed to by name; otherwise, the default, publishing makes a topic. */
+    bool isStrict() const;
+    void setStrict(bool strict);
+
+    /*! The topic \a name, made and registered if it is new; owned by the server. Null, with
+        errorOccurred(), when \a name is no valid name or there are too many topics. */
+    QSseTopic *topic(const QString &name);
+    /*! Whether \a name is registered or has been published under. Thread-safe. */
+    bool hasTopic(const QString &name) const;
+    /*! All topics' names, sorted. Thread-safe. */
+    QStringList topics() const;
+    /*! Forgets the topic, its history and its QSseTopic; its subscribers stay. */
+    void unregisterTopic(const QString &name);
+
+    int subscriberCount() const;
+    QList<QSseSubscriber> subscribers() const;
+    /*! Those who get the events of \a topic. */
+    QList<QSseSubscriber> subscribers(const QString &topic) const;
+
+    /*! What addSubscriber() would refuse \a subscription for, or nothing. */
+    struct Refusal
+    {
+        Error error;
+        QString text; //!< one translated line
+    };
+    std::optional<Refusal> refusal(const QSseSubscription &subscription) const;
+    /*! What notify() would refuse \a events for, or nothing. Thread-safe. */
+    std::optional<Refusal> refusal(const QList<QSseEvent> &events) const;
+
+    /*! Answers the request read from \a socket with an event stream and keeps it going.
+
+        The server takes over the connection whatever the outcome: the caller must not use
+        \a socket any more. It may be deleted by its owner, at once or later; plain TCP
+        connections are moved to a socket of the server's own. Returns the new subscriber, or one
+        with id 0 and errorOccurred() when it was refused; the connection is closed then. */
+    QSseSubscriber addSubscriber(QTcpSocket *socket, const QSseSubscription &subscription);
+    /*! Ends the stream of subscriber \a id; the client may reconnect. */
+    void disconnectSubscriber(quint64 id);
+    /*! Ends every stream; the clients may reconnect. */
+    void disconnectAll();
+
+    /*! Subscribes inside the process: \a handler is called for each event of the topics that
+        \a filter matches, in order, in the thread of \a context, until \a context is destroyed.
+        Thread-safe as QObject::connect() is. */
+    QMetaObject::Connection subscribe(const QSseTopicFilter &filter, const QObject *context,
+                                      std::function<void(const QSseEvent &)> handler);
+
+    /*! Takes no more subscribers, sends what is queued and ends all streams; closed() follows
+        when the last is gone, after \a grace at the latest. notify() goes on to reach the
+        history and the process, not the network. */
+    void close(std::chrono::milliseconds grace = std::chrono::seconds(5));
+
+public Q_SLOTS:
+    /*! Publishes \a event under \a topic and returns its id: the event's own, or one made from
+        its position. Thread-safe; never waits for the network. Returns a null string, with
+        errorOccurred(), when the event is refused. */
+    QString notify(const QString &topic, const QSseEvent &event);
+    /*! Publishes \a events, each under its own QSseEvent::topic(): all of them, one after the
+        other with nothing between, or none. Returns their ids, or nothing. Thread-safe. */
+    QStringList notify(const QList<QSseEvent> &events);
+
+Q_SIGNALS:
+    /*! \a event, with topic, id and time filled in, was published; in the server's thread. */
+    void notified(const QSseEvent &event);
+    void subscriberAdded(const QSseSubscriber &subscriber);
+    void subscriberRemoved(const QSseSubscriber &subscriber, QSseSubscriber::RemovalReason reason);
+    void subscriberCountChanged(int count);
+    /*! All streams have ended after close(). */
+    void closed();
+    /*! Something was refused; \a text is one line. Emitted in the server's thread. */
+    void errorOccurred(QSseServer::Error error, const QString &text);
+
+    void keepAliveIntervalChanged();
+    void retryIntervalChanged();
+    void historySizeChanged();
+    void maximumHistoryBytesChanged();
+    void maximumQueuedBytesChanged();
+    void maximumEventSizeChanged();
+    void maximumTopicsChanged();
+    void maximumSubscribersChanged();
+    void strictChanged();
+
+private:
+    std::unique_ptr<QSseServerPrivate> d;
+};
+
+#endif // QSSESERVER_H

@@ -1,0 +1,401 @@
+// SPDX-License-Identifier: MIT
+#include "qsseframes_p.h"
+#include "qsseshard_p.h"
+
+#include <QtCore/QRandomGenerator>
+
+#include <algorithm>
+
+using namespace std::chrono_literals;
+using RemovalReason = QSseSubscriber::RemovalReason;
+
+namespace {
+
+// A catching-up connection has about this much under way: enough to keep it busy, and far below
+// what counts as too slow.
+constexpr qsizetype PageBytes = 64 * 1024;
+// How many pages one connection gets before others have their turn.
+constexpr int PagesPerTurn = 8;
+// Joining more than this into one send saves nothing and delays the first of them.
+constexpr qsizetype MaximumJoinedBytes = 256 * 1024;
+// Keep-alive comments come up to 1/8 of the interval early.
+constexpr int EarlyUnits = 1024;
+constexpr int MaximumEarly = EarlyUnits / 8;
+
+QByteArray joinFrames(const std::vector<QSseLoggedEventPointer> &events, qsizetype bytes)
+{
+    if (events.size() == 1)
+        return events.front()->frame;
+    QByteArray joined;
+    joined.reserve(bytes);
+    for (const QSseLoggedEventPointer &event : events)
+        joined.append(event->frame);
+    return joined;
+}
+
+} // namespace
+
+QSseShard::QSseShard(std::shared_ptr<const QSseEventLog> log, Settings settings)
+    : m_log(std::move(log)), m_settings(settings), m_position(m_log->head())
+{
+    m_clock.start();
+    m_keepAliveTimer.setSingleShot(true);
+    connect(&m_keepAliveTimer, &QTimer::timeout, this, &QSseShard::sendKeepAlives);
+}
+
+QSseShard::~QSseShard()
+{
+    for (const auto &[id, connection] : m_connections) {
+        connection->socket()->disconnect(this);
+        connection->socket()->abort();
+        delete connection->socket();
+    }
+}
+
+void QSseShard::post(QSseLoggedEventPointer event)
+{
+    push({ std::move(event), {} });
+}
+
+void QSseShard::post(std::function<void()> command)
+{
+    push({ {}, std::move(command) });
+}
+
+void QSseShard::push(Item item)
+{
+    if (m_inbox.push(std::move(item)))
+        QMetaObject::invokeMethod(this, &QSseShard::drain, Qt::QueuedConnection);
+}
+
+void QSseShard::drain()
+{
+    for (const Item &item : m_inbox.takeAll()) {
+        if (item.event)
+            deliver(item.event);
+        else
+            item.command();
+    }
+    flushAll();
+}
+
+void QSseShard::flushAll()
+{
+    while (!m_dirty.empty()) {
+        QSseGroup *group = m_dirty.back();
+        m_dirty.pop_back();
+        flush(group);
+    }
+}
+
+void QSseShard::deliver(const QSseLoggedEventPointer &event)
+{
+    m_position = event->position;
+    const QString topic = event->event.topic();
+    const auto exact = m_groupsByTopic.constFind(topic);
+    if (exact != m_groupsByTopic.constEnd()) {
+        // A copy: sending may remove the group's last connection, and so the group.
+        const QList<QSseGroup *> groups = *exact;
+        for (QSseGroup *group : groups)
+            addPending(group, event);
+    }
+    const QList<QSseGroup *> wildcards = m_wildcardGroups;
+    for (QSseGroup *group : wildcards) {
+        const auto matches = [&](const QSseTopicFilter &f) {
+            return !f.isExact() && f.matches(topic);
+        };
+        if (std::any_of(group->topics.begin(), group->topics.end(), matches))
+            addPending(group, event);
+    }
+}
+
+void QSseShard::addPending(QSseGroup *group, const QSseLoggedEventPointer &event)
+{
+    if (group->lastPosition == event->position)
+        return;
+    group->lastPosition = event->position;
+    // A connection with a filter has a group of its own; in a shared one nobody has a filter.
+    if (!group->members.front()->wants(*event))
+        return;
+    if (group->pending.empty())
+        m_dirty.push_back(group);
+    group->pending.push_back(event);
+    group->pendingBytes += event->frame.size();
+    if (group->pendingBytes > MaximumJoinedBytes)
+        flush(group);
+}
+
+void QSseShard::flush(QSseGroup *group)
+{
+    if (group->pending.empty())
+        return;
+    const QByteArray bytes =
+        joinFrames(std::exchange(group->pending, {}), std::exchange(group->pendingBytes, 0));
+    // From the back: a member that is removed leaves its place to one that was served already.
+    for (size_t i = group->members.size(); i-- > 0;)
+        send(group->members[i], bytes);
+}
+
+void QSseShard::setSettings(Settings settings)
+{
+    m_settings = settings;
+    m_keepAliveTimer.stop();
+    scheduleKeepAlive();
+}
+
+void QSseShard::add(const std::shared_ptr<QSseJoin> &join)
+{
+    const quint64 id = join->subscriber.id();
+    const QByteArray opening = std::exchange(join->opening, {});
+    auto owned = std::make_unique<QSseConnection>(join);
+    QSseConnection *connection = owned.get();
+    m_connections.emplace(id, std::move(owned));
+
+    QTcpSocket *socket = connection->socket();
+    socket->setParent(this);
+    m_byActivity.push_back(connection);
+    connection->activity = std::prev(m_byActivity.end());
+    if (socket->state() != QAbstractSocket::ConnectedState) {
+        remove(connection, RemovalReason::NetworkError);
+        return;
+    }
+    connect(socket, &QTcpSocket::disconnected, this,
+            [this, connection] { handleDisconnected(connection); });
+    connect(socket, &QTcpSocket::readyRead, socket,
+            [socket] { socket->skip(socket->bytesAvailable()); });
+    if (!send(connection, opening))
+        return;
+    // Queued, because a TLS socket may tell of bytes written while it is being written to.
+    connect(
+        socket, &QTcpSocket::bytesWritten, this, [this, id] { catchUp(id); }, Qt::QueuedConnection);
+    catchUp(id);
+    scheduleKeepAlive();
+}
+
+QSseConnection *QSseShard::find(quint64 id) const
+{
+    const auto found = m_connections.find(id);
+    return found == m_connections.end() ? nullptr : found->second.get();
+}
+
+void QSseShard::catchUp(quint64 id)
+{
+    QSseConnection *connection = find(id);
+    if (!connection || connection->group || connection->ending)
+        return;
+    for (int page = 0; page < PagesPerTurn; ++page) {
+        if (connection->join().after == m_position) {
+            goLive(connection);
+            return;
+        }
+        if (connection->queuedBytes() >= PageBytes)
+            return; // bytesWritten() brings us back
+        if (!sendPage(connection))
+            return;
+    }
+    post([this, id] { catchUp(id); });
+}
+
+bool QSseShard::sendPage(QSseConnection *connection)
+{
+    QSseJoin &join = connection->join();
+    const QSseEventLog::Page page = m_log->read(join.topics, join.after, m_position, PageBytes);
+
+    QByteArray bytes;
+    if (page.droppedUpTo > qMax(join.after, join.droppedUpTo)) {
+        const QSseLoggedEventPointer oldest = m_log->oldest(join.topics);
+        bytes = QSseFrames::gap(m_log->idAt(join.after),
+                                oldest ? oldest->event.idUtf8() : QByteArray());
+        join.droppedUpTo = page.droppedUpTo;
+    }
+    for (const QSseLoggedEventPointer &event : page.events) {
+        const bool inSnapshot = event->position <= join.snapshotPosition
+            && join.snapshotTopics.contains(event->event.topic());
+        if (inSnapshot || !connection->wants(*event))
+            continue;
+        bytes.append(event->frame);
+        join.idPosition = event->position;
+    }
+    join.after = page.upTo;
+    return bytes.isEmpty() || send(connection, bytes);
+}
+
+void QSseShard::goLive(QSseConnection *connection)
+{
+    // What the client has now is complete up to here, whatever the last event it saw.
+    if (connection->join().idPosition < m_position
+        && !send(connection, QSseFrames::id(m_log->idAt(m_position))))
+        return;
+    disconnect(connection->socket(), &QTcpSocket::bytesWritten, this, nullptr);
+    joinGroup(connection);
+}
+
+void QSseShard::joinGroup(QSseConnection *connection)
+{
+    const QSseJoin &join = connection->join();
+    std::shared_ptr<QSseGroup> group;
+    if (join.filter) {
+        group = makeGroup(join.topics);
+    } else {
+        std::weak_ptr<QSseGroup> &shared = m_sharedGroups[join.topics];
+        group = shared.lock();
+        if (!group)
+            shared = group = makeGroup(join.topics);
+        // What waits there came before this connection went live.
+        flush(group.get());
+    }
+    connection->indexInGroup = group->members.size();
+    group->members.push_back(connection);
+    connection->group = std::move(group);
+}
+
+std::shared_ptr<QSseGroup> QSseShard::makeGroup(const QList<QSseTopicFilter> &topics)
+{
+    auto group = std::make_shared<QSseGroup>();
+    group->topics = topics;
+    bool hasWildcard = false;
+    for (const QSseTopicFilter &filter : topics) {
+        if (filter.isExact())
+            m_groupsByTopic[filter.pattern()].append(group.get());
+        else
+            hasWildcard = true;
+    }
+    if (hasWildcard)
+        m_wildcardGroups.append(group.get());
+    return group;
+}
+
+void QSseShard::leaveGroup(QSseConnection *connection)
+{
+    const std::shared_ptr<QSseGroup> group = std::move(connection->group);
+    connection->group.reset();
+    if (!group)
+        return;
+    QSseConnection *last = group->members.back();
+    group->members[connection->indexInGroup] = last;
+    last->indexInGroup = connection->indexInGroup;
+    group->members.pop_back();
+    if (group->members.empty())
+        unindex(group.get());
+}
+
+void QSseShard::unindex(QSseGroup *group)
+{
+    for (const QSseTopicFilter &filter : std::as_const(group->topics)) {
+        const auto found = m_groupsByTopic.find(filter.pattern());
+        if (found == m_groupsByTopic.end())
+            continue;
+        found->removeOne(group);
+        if (found->isEmpty())
+            m_groupsByTopic.erase(found);
+    }
+    m_wildcardGroups.removeOne(group);
+    m_dirty.erase(std::remove(m_dirty.begin(), m_dirty.end(), group), m_dirty.end());
+    const auto shared = m_sharedGroups.constFind(group->topics);
+    if (shared != m_sharedGroups.constEnd() && shared->lock().get() == group)
+        m_sharedGroups.erase(shared);
+}
+
+bool QSseShard::send(QSseConnection *connection, const QByteArray &bytes)
+{
+    switch (connection->send(bytes, m_settings.maximumQueuedBytes)) {
+    case QSseConnection::SendResult::Sent:
+        touch(connection);
+        return true;
+    case QSseConnection::SendResult::Overflow:
+        remove(connection, RemovalReason::Overflow);
+        return false;
+    case QSseConnection::SendResult::Broken:
+        remove(connection, RemovalReason::NetworkError);
+        return false;
+    }
+    return false;
+}
+
+void QSseShard::end(quint64 id, RemovalReason reason, std::chrono::milliseconds grace)
+{
+    flushAll();
+    QSseConnection *connection = find(id);
+    if (!connection || connection->ending)
+        return;
+    connection->ending = reason;
+    leaveGroup(connection);
+    QTcpSocket *socket = connection->socket();
+    QTimer::singleShot(grace, socket, [socket] { socket->abort(); });
+    socket->disconnectFromHost();
+}
+
+void QSseShard::endAll(RemovalReason reason, std::chrono::milliseconds grace,
+                       std::chrono::milliseconds retry)
+{
+    flushAll();
+    std::vector<quint64> ids;
+    ids.reserve(m_connections.size());
+    for (const auto &[id, connection] : m_connections)
+        ids.push_back(id);
+    for (const quint64 id : ids) {
+        QSseConnection *connection = find(id);
+        if (!connection || connection->ending)
+            continue;
+        // A different time for each, so that they do not all come back at once.
+        const std::chrono::milliseconds spread(
+            QRandomGenerator::global()->bounded(qint64(retry.count()) + 1));
+        if (retry == 0ms || send(connection, QSseFrames::retry(retry + spread)))
+            end(id, reason, grace);
+    }
+}
+
+void QSseShard::handleDisconnected(QSseConnection *connection)
+{
+    const bool byClient = connection->socket()->error() == QAbstractSocket::RemoteHostClosedError;
+    remove(connection,
+           connection->ending.value_or(byClient ? RemovalReason::ClientClosed
+                                                : RemovalReason::NetworkError));
+}
+
+void QSseShard::remove(QSseConnection *connection, RemovalReason reason)
+{
+    leaveGroup(connection);
+    m_byActivity.erase(connection->activity);
+    QTcpSocket *socket = connection->socket();
+    socket->disconnect(this);
+    socket->abort();
+    socket->deleteLater(); // it may be the one that called us
+    const quint64 id = connection->id();
+    m_connections.erase(id);
+    Q_EMIT removed(id, reason);
+}
+
+void QSseShard::touch(QSseConnection *connection)
+{
+    connection->lastActivity = m_clock.elapsed();
+    m_byActivity.splice(m_byActivity.end(), m_byActivity, connection->activity);
+}
+
+void QSseShard::scheduleKeepAlive()
+{
+    const qint64 interval = m_settings.keepAliveInterval.count();
+    if (interval <= 0 || m_byActivity.empty() || m_keepAliveTimer.isActive())
+        return;
+    const qint64 earliest = interval - interval * MaximumEarly / EarlyUnits;
+    const qint64 due = m_byActivity.front()->lastActivity + earliest - m_clock.elapsed();
+    m_keepAliveTimer.start(int(qMax(due, interval / 16 + 1)));
+}
+
+void QSseShard::sendKeepAlives()
+{
+    const qint64 interval = m_settings.keepAliveInterval.count();
+    const qint64 now = m_clock.elapsed();
+    const qint64 earliest = interval - interval * MaximumEarly / EarlyUnits;
+    auto next = m_byActivity.begin();
+    while (next != m_byActivity.end() && now - (*next)->lastActivity >= earliest) {
+        QSseConnection *connection = *next++;
+        if (now - connection->lastActivity
+            < interval - interval * connection->keepAliveEarly / EarlyUnits)
+            continue;
+        connection->keepAliveEarly = QRandomGenerator::global()->bounded(MaximumEarly);
+        if (!connection->ending)
+            send(connection, QSseFrames::keepAlive());
+    }
+    scheduleKeepAlive();
+}

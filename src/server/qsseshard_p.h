@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: MIT
+#ifndef QSSESHARD_P_H
+#define QSSESHARD_P_H
+
+#include "qsseconnection_p.h"
+#include "qsseinbox_p.h"
+
+#include <QtCore/QElapsedTimer>
+#include <QtCore/QHash>
+#include <QtCore/QObject>
+#include <QtCore/QTimer>
+
+#include <functional>
+#include <unordered_map>
+#include <vector>
+
+/*! Connections with the same topics and no filter of their own: they are sent the same bytes. */
+struct QSseGroup
+{
+    QList<QSseTopicFilter> topics; // sorted, each once
+    std::vector<QSseConnection *> members;
+    std::vector<QSseLoggedEventPointer> pending; // not sent yet in this turn
+    qsizetype pendingBytes = 0;
+    quint64 lastPosition = 0; // of the last event added: one that matches twice is added once
+};
+
+/*!
+    Sends events to a set of connections: the fan-out.
+
+    All that concerns the shard comes through post(), from any thread, and is done in that order in
+    the shard's thread. Events are posted in the order of their positions, so at any moment the
+    shard stands at one position, and a connection that has caught up to it is live.
+*/
+class QSseShard : public QObject
+{
+    Q_OBJECT
+
+public:
+    struct Settings
+    {
+        std::chrono::milliseconds keepAliveInterval;
+        qint64 maximumQueuedBytes;
+    };
+
+    /*! \a log must outlive the shard; it stands at the log's head. */
+    QSseShard(std::shared_ptr<const QSseEventLog> log, Settings settings);
+    /*! Cuts all connections. */
+    ~QSseShard() override;
+
+    /*! Sends \a event to who wants it. Thread-safe. */
+    void post(QSseLoggedEventPointer event);
+    /*! Calls \a command in the shard's thread, after what was posted before. Thread-safe. */
+    void post(std::function<void()> command);
+
+    // To be called in the shard's thread.
+    void setSettings(Settings settings);
+    void add(const std::shared_ptr<QSseJoin> &join);
+    /*! Sends what is queued and ends the stream, after \a grace at the latest. */
+    void end(quint64 id, QSseSubscriber::RemovalReason reason, std::chrono::milliseconds grace);
+    /*! The same for all; unless \a retry is 0, each is told to come back after a random time from
+        \a retry to twice that. */
+    void endAll(QSseSubscriber::RemovalReason reason, std::chrono::milliseconds grace,
+                std::chrono::milliseconds retry);
+
+Q_SIGNALS:
+    void removed(quint64 subscriber, QSseSubscriber::RemovalReason reason);
+
+private:
+    struct Item
+    {
+        QSseLoggedEventPointer event;
+        std::function<void()> command;
+    };
+
+    void push(Item item);
+    void drain();
+    void deliver(const QSseLoggedEventPointer &event);
+    void addPending(QSseGroup *group, const QSseLoggedEventPointer &event);
+    void flush(QSseGroup *group);
+    void flushAll();
+
+    QSseConnection *find(quint64 id) const;
+    void catchUp(quint64 id);
+    bool sendPage(QSseConnection *connection);
+    void goLive(QSseConnection *connection);
+
+    void joinGroup(QSseConnection *connection);
+    void leaveGroup(QSseConnection *connection);
+    std::shared_ptr<QSseGroup> makeGroup(const QList<QSseTopicFilter> &topics);
+    void unindex(QSseGroup *group);
+
+    bool send(QSseConnection *connection, const QByteArray &bytes);
+    void remove(QSseConnection *connection, QSseSubscriber::RemovalReason reason);
+    void handleDisconnected(QSseConnection *connection);
+
+    void touch(QSseConnection *connection);
+    void scheduleKeepAlive();
+    void sendKeepAlives();
+
+    const std::shared_ptr<const QSseEventLog> m_log;
+    Settings m_settings;
+    QSseInbox<Item> m_inbox;
+    quint64 m_position; // of the last event delivered
+
+    std::unordered_map<quint64, std::unique_ptr<QSseConnection>> m_connections;
+    // Groups belong to their members; an empty one is taken out of all of these.
+    QHash<QList<QSseTopicFilter>, std::weak_ptr<QSseGroup>> m_sharedGroups;
+    QHash<QString, QList<QSseGroup *>> m_groupsByTopic; // by their exact filters
+    QList<QSseGroup *> m_wildcardGroups;                // those with any other filter
+    std::vector<QSseGroup *> m_dirty;                   // groups with something pending
+
+    QElapsedTimer m_clock;
+    QTimer m_keepAliveTimer;
+    std::list<QSseConnection *> m_byActivity; // who was sent something longest ago comes first
+};
+
+#endif // QSSESHARD_P_H

@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: MIT
+#include "qssetopic.h"
+#include "qsseserver.h"
+
+#include <QtCore/QLocale>
+
+class QSseTopicPrivate
+{
+public:
+    QString name;
+    QSseServer *server = nullptr;
+    std::function<QSseEvent()> snapshot;
+};
+
+QSseTopic::QSseTopic(const QString &name, QSseServer *server)
+    : QObject(server), d(new QSseTopicPrivate { name, server, {} })
+{
+}
+
+QSseTopic::~QSseTopic() = default;
+
+QString QSseTopic::name() const
+{
+    return d->name;
+}
+
+QSseServer *QSseTopic::server() const
+{
+    return d->server;
+}
+
+void QSseTopic::setSnapshot(std::function<QSseEvent()> snapshot)
+{
+    d->snapshot = std::move(snapshot);
+}
+
+QSseEvent QSseTopic::snapshot() const
+{
+    return d->snapshot ? d->snapshot() : QSseEvent();
+}
+
+QString QSseTopic::notify(const QSseEvent &event)
+{
+    return d->server->notify(d->name, event);
+}
+
+QString QSseTopic::notify(const QString &text)
+{
+    return notify(QSseEvent(text));
+}
+
+QString QSseTopic::notify(double number)
+{
+    return notify(QString::number(number, 'g', QLocale::FloatingPointShortest));
+}
+
+QString QSseTopic::notify(int number)
+{
+    return notify(QString::number(number));
+}
+
+QString QSseTopic::notify(qint64 number)
+{
+    return notify(QString::number(number));
+}
+
+QString QSseTopic::notify(const QJsonObject &json)
+{
+    return notify(QSseEvent::fromJson(json));
+}
+
+QString QSseTopic::notify(const QJsonArray &json)
+{
+    return notify(QSseEvent::fromJson(json));
+}
