@@ -61,30 +61,25 @@ bool QSseConnection::wants(const QSseLoggedEvent &event) const
     return !m_join->filter || m_join->filter(event.event, m_join->subscriber);
 }
 
-QSseConnection::SendResult QSseConnection::send(const QByteArray &bytes, qint64 maximumQueued)
+bool QSseConnection::send(const QByteArray &bytes)
 {
-    const qint64 queued = queuedBytes();
-    if (queued > 0 && queued + bytes.size() > maximumQueued)
-        return SendResult::Overflow;
-
     qint64 sent = 0;
 #ifdef Q_OS_UNIX
     // QTcpSocket::write() copies and switches the write notifier on and off for each event, so
     // while nothing is queued, bytes go straight to the kernel. Never otherwise: they would
     // overtake those in the queue.
-    if (m_isPlain && queued == 0) {
+    if (m_isPlain && m_socket->bytesToWrite() == 0) {
         do {
             sent = ::send(int(m_socket->socketDescriptor()), bytes.constData(),
                           size_t(bytes.size()), MSG_NOSIGNAL | MSG_DONTWAIT);
         } while (sent < 0 && errno == EINTR);
         if (sent == bytes.size())
-            return SendResult::Sent;
+            return true;
         if (sent < 0 && errno != EAGAIN && errno != EWOULDBLOCK)
-            return SendResult::Broken;
+            return false;
         sent = qMax(sent, qint64(0));
     }
 #endif
     const qint64 rest = bytes.size() - sent;
-    return m_socket->write(bytes.constData() + sent, rest) == rest ? SendResult::Sent
-                                                                   : SendResult::Broken;
+    return m_socket->write(bytes.constData() + sent, rest) == rest;
 }

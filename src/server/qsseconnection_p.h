@@ -5,8 +5,8 @@
 #include "qsseeventlog.h"
 #include "qssesubscriber.h"
 
+#include <QtCore/QHash>
 #include <QtCore/QList>
-#include <QtCore/QSet>
 #include <QtNetwork/QTcpSocket>
 
 #include <list>
@@ -31,8 +31,7 @@ struct QSseJoin
     quint64 after = 0;                  //!< events after this position follow the opening
     quint64 idPosition = 0;             //!< the position of the last id sent, 0 for none
     quint64 droppedUpTo = 0;            //!< events dropped up to here are no news to the client
-    QSet<QString> snapshotTopics;       //!< their events up to snapshotPosition are in the opening
-    quint64 snapshotPosition = 0;
+    QHash<QString, quint64> snapshots;  //!< topics and up to where the opening has their events
 };
 
 /*!
@@ -41,16 +40,13 @@ struct QSseJoin
 class QSseConnection
 {
 public:
-    enum class SendResult { Sent, Overflow, Broken };
-
     explicit QSseConnection(std::shared_ptr<QSseJoin> join);
     ~QSseConnection();
     Q_DISABLE_COPY_MOVE(QSseConnection)
 
-    /*! Sends \a bytes, or queues what the kernel does not take at once. Answers Overflow, and
-        queues nothing, when more than \a maximumQueued would wait behind bytes that wait already.
-     */
-    SendResult send(const QByteArray &bytes, qint64 maximumQueued);
+    /*! Sends \a bytes, or queues what the kernel does not take at once; answers whether the
+        connection still stands. */
+    bool send(const QByteArray &bytes);
     qint64 queuedBytes() const;
     bool wants(const QSseLoggedEvent &event) const;
 

@@ -30,6 +30,8 @@ namespace {
 
 constexpr auto DefaultKeepAlive = 15s;
 constexpr auto EndGrace = 5s;
+// A snapshot that is overtaken by events this often is sent all the same, and they follow it.
+constexpr int SnapshotAttempts = 10;
 constexpr QLatin1String Earliest("earliest");
 
 std::chrono::milliseconds keepAliveFromEnvironment()
@@ -246,10 +248,9 @@ std::shared_ptr<QSseJoin> QSseServerPrivate::makeJoin(const QSseSubscription &su
     return join;
 }
 
-// The snapshots of the wanted topics, which hold everything up to the log's head as it is now.
+// The snapshots of the wanted topics.
 QByteArray QSseServerPrivate::snapshots(QSseJoin *join) const
 {
-    join->snapshotPosition = log->head();
     QByteArray frames;
     // By name: a snapshot's code may register and unregister topics.
     const QStringList names = topics.keys();
@@ -258,7 +259,8 @@ QByteArray QSseServerPrivate::snapshots(QSseJoin *join) const
         const auto wanted = [&](const QSseTopicFilter &f) { return f.matches(name); };
         if (!topic || std::none_of(join->topics.begin(), join->topics.end(), wanted))
             continue;
-        QSseEvent snapshot = topic->snapshot();
+        quint64 position = 0;
+        QSseEvent snapshot = this->snapshot(topic, &position);
         if (snapshot.isNull())
             continue;
         snapshot.setTopic(name);
@@ -266,9 +268,25 @@ QByteArray QSseServerPrivate::snapshots(QSseJoin *join) const
             continue;
         // Without an id: a client cut off between two snapshots must get both again.
         frames += snapshot.encode(QByteArray());
-        join->snapshotTopics.insert(name);
+        join->snapshots.insert(name, position);
     }
     return frames;
+}
+
+// The topic's snapshot, and the position up to which it has the topic's events. Another thread may
+// publish while it is made; then whether it has that event cannot be known, so it is made again.
+QSseEvent QSseServerPrivate::snapshot(QSseTopic *topic, quint64 *position) const
+{
+    const QList<QSseTopicFilter> filter { topic->name() };
+    QSseEvent snapshot;
+    for (int attempt = 0; attempt < SnapshotAttempts; ++attempt) {
+        *position = log->head();
+        snapshot = topic->snapshot();
+        const QSseEventLog::Page since = log->read(filter, *position, log->head(), 0);
+        if (since.events.isEmpty() && since.droppedUpTo <= *position)
+            break;
+    }
+    return snapshot;
 }
 
 void QSseServerPrivate::removeSubscriber(quint64 id, QSseSubscriber::RemovalReason reason)

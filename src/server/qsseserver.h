@@ -93,9 +93,10 @@ public:
     qint64 maximumHistoryBytes() const;
     void setMaximumHistoryBytes(qint64 bytes);
 
-    /*! The most unsent bytes a subscriber may have waiting; 1 MiB. Beyond it the subscriber is
-        removed with QSseSubscriber::RemovalReason::Overflow; it comes back with its last id and
-        the history fills the gap. */
+    /*! The most unsent bytes that wait for one subscriber; 1 MiB. Beyond it the subscriber reads
+        the rest from the history as it can. When what it has not got yet is no longer there, it
+        is removed with QSseSubscriber::RemovalReason::Overflow; it may come back with its last id
+        and is then told of the gap. */
     qint64 maximumQueuedBytes() const;
     void setMaximumQueuedBytes(qint64 bytes);
     /*! The most bytes an event may have on the wire; 1 MiB. */

@@ -29,6 +29,7 @@ public:
     std::shared_ptr<QSseJoin> makeJoin(const QSseSubscription &subscription,
                                        const QSseSubscriber &subscriber) const;
     QByteArray snapshots(QSseJoin *join) const;
+    QSseEvent snapshot(QSseTopic *topic, quint64 *position) const;
     void removeSubscriber(quint64 id, QSseSubscriber::RemovalReason reason);
     void pushSettings();
 

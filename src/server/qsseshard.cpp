@@ -18,6 +18,8 @@ constexpr qsizetype PageBytes = 64 * 1024;
 constexpr int PagesPerTurn = 8;
 // Joining more than this into one send saves nothing and delays the first of them.
 constexpr qsizetype MaximumJoinedBytes = 256 * 1024;
+// How often those who stopped reading are looked at, in ms.
+constexpr qint64 LapsedCheckInterval = 100;
 // Keep-alive comments come up to 1/8 of the interval early.
 constexpr int EarlyUnits = 1024;
 constexpr int MaximumEarly = EarlyUnits / 8;
@@ -77,6 +79,7 @@ void QSseShard::drain()
             item.command();
     }
     flushAll();
+    removeOutrun();
 }
 
 void QSseShard::flushAll()
@@ -129,11 +132,47 @@ void QSseShard::flush(QSseGroup *group)
 {
     if (group->pending.empty())
         return;
+    const quint64 before = group->pending.front()->position - 1;
     const QByteArray bytes =
         joinFrames(std::exchange(group->pending, {}), std::exchange(group->pendingBytes, 0));
-    // From the back: a member that is removed leaves its place to one that was served already.
-    for (size_t i = group->members.size(); i-- > 0;)
-        send(group->members[i], bytes);
+    // From the back: a member that leaves gives its place to one that was served already.
+    for (size_t i = group->members.size(); i-- > 0;) {
+        QSseConnection *connection = group->members[i];
+        const qint64 queued = connection->queuedBytes();
+        if (queued > 0 && queued + bytes.size() > m_settings.maximumQueuedBytes)
+            lapse(connection, before);
+        else
+            send(connection, bytes);
+    }
+}
+
+// The queue is full: from here on the connection reads from the log, at its own pace.
+void QSseShard::lapse(QSseConnection *connection, quint64 position)
+{
+    leaveGroup(connection);
+    m_lapsed.insert(connection);
+    connection->join().after = connection->join().idPosition = position;
+    watchDraining(connection);
+}
+
+// Removes those who have stopped reading and whose next event is no longer in the log. They would
+// learn of it only on reading.
+void QSseShard::removeOutrun()
+{
+    const qint64 now = m_clock.elapsed();
+    if (m_lapsed.isEmpty() || now - m_lapsedCheckedAt < LapsedCheckInterval)
+        return;
+    m_lapsedCheckedAt = now;
+    const QSet<QSseConnection *> lapsed = m_lapsed;
+    for (QSseConnection *connection : lapsed) {
+        if (isOutrun(connection->join()))
+            remove(connection, RemovalReason::Overflow);
+    }
+}
+
+bool QSseShard::isOutrun(const QSseJoin &join) const
+{
+    return m_log->read(join.topics, join.after, join.after, 0).droppedUpTo > join.after;
 }
 
 void QSseShard::setSettings(Settings settings)
@@ -165,11 +204,17 @@ void QSseShard::add(const std::shared_ptr<QSseJoin> &join)
             [socket] { socket->skip(socket->bytesAvailable()); });
     if (!send(connection, opening))
         return;
-    // Queued, because a TLS socket may tell of bytes written while it is being written to.
-    connect(
-        socket, &QTcpSocket::bytesWritten, this, [this, id] { catchUp(id); }, Qt::QueuedConnection);
+    watchDraining(connection);
     catchUp(id);
     scheduleKeepAlive();
+}
+
+void QSseShard::watchDraining(QSseConnection *connection)
+{
+    // Queued, because a TLS socket may tell of bytes written while it is being written to.
+    connect(
+        connection->socket(), &QTcpSocket::bytesWritten, this,
+        [this, id = connection->id()] { catchUp(id); }, Qt::QueuedConnection);
 }
 
 QSseConnection *QSseShard::find(quint64 id) const
@@ -203,15 +248,18 @@ bool QSseShard::sendPage(QSseConnection *connection)
 
     QByteArray bytes;
     if (page.droppedUpTo > qMax(join.after, join.droppedUpTo)) {
+        if (m_lapsed.contains(connection)) {
+            remove(connection, RemovalReason::Overflow);
+            return false;
+        }
         const QSseLoggedEventPointer oldest = m_log->oldest(join.topics);
         bytes = QSseFrames::gap(m_log->idAt(join.after),
                                 oldest ? oldest->event.idUtf8() : QByteArray());
         join.droppedUpTo = page.droppedUpTo;
     }
     for (const QSseLoggedEventPointer &event : page.events) {
-        const bool inSnapshot = event->position <= join.snapshotPosition
-            && join.snapshotTopics.contains(event->event.topic());
-        if (inSnapshot || !connection->wants(*event))
+        const bool isInSnapshot = event->position <= join.snapshots.value(event->event.topic());
+        if (isInSnapshot || !connection->wants(*event))
             continue;
         bytes.append(event->frame);
         join.idPosition = event->position;
@@ -227,6 +275,7 @@ void QSseShard::goLive(QSseConnection *connection)
         && !send(connection, QSseFrames::id(m_log->idAt(m_position))))
         return;
     disconnect(connection->socket(), &QTcpSocket::bytesWritten, this, nullptr);
+    m_lapsed.remove(connection);
     joinGroup(connection);
 }
 
@@ -298,18 +347,12 @@ void QSseShard::unindex(QSseGroup *group)
 
 bool QSseShard::send(QSseConnection *connection, const QByteArray &bytes)
 {
-    switch (connection->send(bytes, m_settings.maximumQueuedBytes)) {
-    case QSseConnection::SendResult::Sent:
-        touch(connection);
-        return true;
-    case QSseConnection::SendResult::Overflow:
-        remove(connection, RemovalReason::Overflow);
-        return false;
-    case QSseConnection::SendResult::Broken:
+    if (!connection->send(bytes)) {
         remove(connection, RemovalReason::NetworkError);
         return false;
     }
-    return false;
+    touch(connection);
+    return true;
 }
 
 void QSseShard::end(quint64 id, RemovalReason reason, std::chrono::milliseconds grace)
@@ -356,6 +399,7 @@ void QSseShard::handleDisconnected(QSseConnection *connection)
 void QSseShard::remove(QSseConnection *connection, RemovalReason reason)
 {
     leaveGroup(connection);
+    m_lapsed.remove(connection);
     m_byActivity.erase(connection->activity);
     QTcpSocket *socket = connection->socket();
     socket->disconnect(this);

@@ -8,6 +8,7 @@
 #include <QtCore/QElapsedTimer>
 #include <QtCore/QHash>
 #include <QtCore/QObject>
+#include <QtCore/QSet>
 #include <QtCore/QTimer>
 
 #include <functional>
@@ -78,10 +79,14 @@ private:
     void addPending(QSseGroup *group, const QSseLoggedEventPointer &event);
     void flush(QSseGroup *group);
     void flushAll();
+    void lapse(QSseConnection *connection, quint64 position);
+    void removeOutrun();
+    bool isOutrun(const QSseJoin &join) const;
 
     QSseConnection *find(quint64 id) const;
     void catchUp(quint64 id);
     bool sendPage(QSseConnection *connection);
+    void watchDraining(QSseConnection *connection);
     void goLive(QSseConnection *connection);
 
     void joinGroup(QSseConnection *connection);
@@ -109,6 +114,8 @@ private:
     QList<QSseGroup *> m_wildcardGroups;                // those with any other filter
     std::vector<QSseGroup *> m_dirty;                   // groups with something pending
 
+    QSet<QSseConnection *> m_lapsed; // those that were live and read too slowly
+    qint64 m_lapsedCheckedAt = 0;    // ms of the clock
     QElapsedTimer m_clock;
     QTimer m_keepAliveTimer;
     std::list<QSseConnection *> m_byActivity; // who was sent something longest ago comes first

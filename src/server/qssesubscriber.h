@@ -49,7 +49,7 @@ public:
     enum class RemovalReason {
         ClientClosed, //!< the client ended the connection
         NetworkError, //!< the connection broke
-        Overflow,     //!< it did not read fast enough: more than QSseServer::maximumQueuedBytes()
+        Overflow,     //!< it did not read fast enough, see QSseServer::maximumQueuedBytes()
         ServerClosed, //!< QSseServer::close(), or the server was destroyed
         Disconnected, //!< QSseServer::disconnectSubscriber()
     };

@@ -33,8 +33,10 @@ public:
 
     /*! Gives every new subscriber of this topic the current state before any live event.
         \a snapshot is called in the server's thread for each of them; it must return the state
-        after the last event published, or a null event for none. Events published while it runs
-        follow it. A snapshot carries no id: one set by it is taken off. */
+        after the last event published, or a null event for none, and may be called again when
+        the topic was published to meanwhile. A publisher in another thread changes the state and
+        calls notify() under a lock that \a snapshot takes too; then no event is lost and none
+        comes twice. A snapshot carries no id: one set by it is taken off. */
     void setSnapshot(std::function<QSseEvent()> snapshot);
     /*! The current snapshot, a null event when none is set. Call in the server's thread. */
     QSseEvent snapshot() const;

@@ -1,0 +1,866 @@
+// SPDX-License-Identifier: MIT
+#include "streamclient.h"
+
+#include <QSseServer>
+#include <QSseTopic>
+
+#include <QtCore/QJsonObject>
+#include <QtCore/QMutex>
+#include <QtCore/QPointer>
+#include <QtCore/QRegularExpression>
+#include <QtCore/QThread>
+#include <QtCore/QTimer>
+#include <QtNetwork/QTcpServer>
+#include <QtTest/QSignalSpy>
+#include <QtTest/QTest>
+
+#include <atomic>
+#include <memory>
+#include <thread>
+
+using namespace std::chrono_literals;
+using RemovalReason = QSseSubscriber::RemovalReason;
+
+namespace {
+
+/*! A server whose sockets come from a bare QTcpServer: no HTTP is parsed at all. */
+class Fixture
+{
+public:
+    Fixture() { listener.listen(QHostAddress::LocalHost); }
+
+    /*! Connects a client and hands its other end to the server. */
+    std::unique_ptr<StreamClient> connectClient(const QSseSubscription &subscription)
+    {
+        auto client = std::make_unique<StreamClient>(listener.serverPort());
+        if (!QTest::qWaitFor([&] { return listener.hasPendingConnections(); }))
+            return nullptr;
+        subscriber = server->addSubscriber(listener.nextPendingConnection(), subscription);
+        return client;
+    }
+    std::unique_ptr<StreamClient> connectClient(const QList<QSseTopicFilter> &topics,
+                                                const QString &lastEventId = QString())
+    {
+        return connectClient(QSseSubscription { topics, lastEventId });
+    }
+
+    QTcpServer listener;
+    std::unique_ptr<QSseServer> server = std::make_unique<QSseServer>();
+    QSseSubscriber subscriber; // the one added last
+};
+
+QSseEvent numbered(int number)
+{
+    return QSseEvent(QByteArray::number(number));
+}
+
+QStringList numbers(int first, int last)
+{
+    QStringList list;
+    for (int i = first; i <= last; ++i)
+        list.append(QString::number(i));
+    return list;
+}
+
+} // namespace
+
+class TestQSseServer : public QObject
+{
+    Q_OBJECT
+
+private Q_SLOTS:
+    void notifyGivesIds();
+    void notifyRefuses_data();
+    void notifyRefuses();
+    void notifyRefusesTooLarge();
+    void notifyManyIsAllOrNone();
+    void notifyFromThreads();
+    void notifyReachesSignals();
+    void topicSlots();
+    void subscribeInProcess();
+    void subscribeFromThread();
+
+    void registry();
+    void strictMode();
+    void topicLimit();
+
+    void firstBytes();
+    void routesTopics();
+    void sendsOnceWhenFiltersOverlap();
+    void filtersPerSubscriber();
+    void firstEvent();
+    void snapshotBeforeLive();
+    void snapshotThatPublishes();
+    void noLossBetweenSnapshotAndLive();
+
+    void resumes();
+    void resumesAfterForeignId();
+    void resumesWithGap_data();
+    void resumesWithGap();
+    void resumesFromEarliest();
+    void resumePositionMovesWithQuietTopic();
+    void replayLargerThanQueue();
+
+    void keepAlive();
+    void keepAliveIsResetByEvents();
+    void keepAliveFromEnvironment();
+
+    void overflowRemovesTheSlowAlone();
+    void burstLargerThanQueue();
+    void removalReasons();
+    void disconnectAllAndResume();
+    void ignoresFurtherInput();
+    void closes();
+    void refusesSubscribers();
+    void subscriberInformation();
+    void destroyedWithSubscribers();
+    void destroyedByItsOwnSignal();
+};
+
+void TestQSseServer::notifyGivesIds()
+{
+    QSseServer server;
+    const QString first = server.notify(QStringLiteral("a"), QSseEvent("1"));
+    const QString second = server.notify(QStringLiteral("b"), QSseEvent("2"));
+    QVERIFY(first.endsWith(QStringLiteral("-1")));
+    QVERIFY(second.endsWith(QStringLiteral("-2")));
+    QCOMPARE(first.section(QLatin1Char('-'), 0, 0), second.section(QLatin1Char('-'), 0, 0));
+
+    QSseEvent own("3");
+    own.setId(QStringLiteral("mine"));
+    QCOMPARE(server.notify(QStringLiteral("a"), own), QStringLiteral("mine"));
+}
+
+void TestQSseServer::notifyRefuses_data()
+{
+    QTest::addColumn<QString>("topic");
+    QTest::addColumn<QSseEvent>("event");
+    QTest::addColumn<QSseServer::Error>("error");
+
+    QSseEvent badId("x");
+    badId.setId(QStringLiteral("a\nb"));
+    QSseEvent nulId("x");
+    nulId.setIdUtf8(QByteArray("a\0b", 3));
+    QSseEvent badName("x");
+    badName.setEvent(QStringLiteral("a\rb"));
+    const QString a = QStringLiteral("a");
+    QTest::newRow("nothing set") << a << QSseEvent() << QSseServer::Error::InvalidEvent;
+    QTest::newRow("LF in id") << a << badId << QSseServer::Error::InvalidEvent;
+    QTest::newRow("NUL in id") << a << nulId << QSseServer::Error::InvalidEvent;
+    QTest::newRow("CR in event") << a << badName << QSseServer::Error::InvalidEvent;
+    QTest::newRow("no topic") << QString() << QSseEvent("x") << QSseServer::Error::InvalidTopic;
+    QTest::newRow("wildcard") << QStringLiteral("a/*") << QSseEvent("x")
+                              << QSseServer::Error::InvalidTopic;
+}
+
+void TestQSseServer::notifyRefuses()
+{
+    QFETCH(QString, topic);
+    QFETCH(QSseEvent, event);
+    QFETCH(QSseServer::Error, error);
+
+    QSseServer server;
+    QSignalSpy errors(&server, &QSseServer::errorOccurred);
+    QSignalSpy published(&server, &QSseServer::notified);
+    QTest::ignoreMessage(QtWarningMsg, QRegularExpression(QStringLiteral(".+")));
+    QVERIFY(server.notify(topic, event).isNull());
+    QCOMPARE(errors.size(), 1);
+    QCOMPARE(errors.at(0).at(0).value<QSseServer::Error>(), error);
+    QVERIFY(!errors.at(0).at(1).toString().isEmpty());
+    QVERIFY(server.topics().isEmpty());
+
+    // Nothing but the refused event is disturbed.
+    QVERIFY(!server.notify(QStringLiteral("fine"), QSseEvent("x")).isNull());
+    QTRY_COMPARE(published.size(), 1);
+}
+
+void TestQSseServer::notifyRefusesTooLarge()
+{
+    QSseServer server;
+    server.setMaximumEventSize(100);
+    QVERIFY(!server.notify(QStringLiteral("a"), QSseEvent(QByteArray(100, 'x'))).isNull());
+    QTest::ignoreMessage(QtWarningMsg, QRegularExpression(QStringLiteral("101 bytes")));
+    QVERIFY(server.notify(QStringLiteral("a"), QSseEvent(QByteArray(101, 'x'))).isNull());
+}
+
+void TestQSseServer::notifyManyIsAllOrNone()
+{
+    QSseServer server;
+    QSseEvent first("1");
+    first.setTopic(QStringLiteral("a"));
+    QSseEvent second("2");
+    second.setTopic(QStringLiteral("b"));
+    QCOMPARE(server.notify({ first, second }).size(), 2);
+
+    QSseEvent bad;
+    bad.setTopic(QStringLiteral("c"));
+    QTest::ignoreMessage(QtWarningMsg, QRegularExpression(QStringLiteral("needs data")));
+    QVERIFY(server.notify({ first, bad, second }).isEmpty());
+    QVERIFY(server.notify(QStringLiteral("a"), first).endsWith(QStringLiteral("-3")));
+}
+
+void TestQSseServer::notifyFromThreads()
+{
+    Fixture f;
+    const auto one = f.connectClient({ "t/*" });
+    const auto two = f.connectClient({ "t/0", "t/1", "t/2", "t/3" });
+    constexpr int Threads = 4;
+    constexpr int Events = 500;
+
+    std::vector<std::thread> publishers;
+    for (int t = 0; t < Threads; ++t) {
+        publishers.emplace_back([&, t] {
+            for (int i = 0; i < Events; ++i)
+                f.server->notify(QStringLiteral("t/%1").arg(t),
+                                 QSseEvent(QByteArray::number(t) + ' ' + QByteArray::number(i)));
+        });
+    }
+    for (std::thread &publisher : publishers)
+        publisher.join();
+
+    QTRY_COMPARE(one->events().size(), Threads * Events);
+    QTRY_COMPARE(two->events().size(), Threads * Events);
+    QCOMPARE(one->data(), two->data());
+    int next[Threads] = {};
+    for (const QString &data : one->data()) {
+        const int thread = data.section(QLatin1Char(' '), 0, 0).toInt();
+        QCOMPARE(data.section(QLatin1Char(' '), 1).toInt(), next[thread]++);
+    }
+}
+
+void TestQSseServer::notifyReachesSignals()
+{
+    QSseServer server;
+    QSseTopic *topic = server.topic(QStringLiteral("a"));
+    QSignalSpy ofTopic(topic, &QSseTopic::notified);
+    QSignalSpy ofServer(&server, &QSseServer::notified);
+    const QString id = server.notify(QStringLiteral("a"), QSseEvent("1"));
+    server.notify(QStringLiteral("b"), QSseEvent("2"));
+    QTRY_COMPARE(ofServer.size(), 2);
+    QCOMPARE(ofTopic.size(), 1);
+
+    const auto event = ofTopic.at(0).at(0).value<QSseEvent>();
+    QCOMPARE(event.topic(), QStringLiteral("a"));
+    QCOMPARE(event.id(), id);
+    QCOMPARE(event.data(), QStringLiteral("1"));
+    QVERIFY(event.occurredAt().isValid());
+}
+
+void TestQSseServer::topicSlots()
+{
+    QSseServer server;
+    QSignalSpy published(&server, &QSseServer::notified);
+    QSseTopic *topic = server.topic(QStringLiteral("a"));
+    topic->notify(QSseEvent("event"));
+    topic->notify(QStringLiteral("text"));
+    topic->notify(1.0934);
+    topic->notify(7);
+    topic->notify(qint64(1) << 40);
+    topic->notify(QJsonObject { { QStringLiteral("x"), 1 } });
+    topic->notify(QJsonArray { 1, 2 });
+    QTRY_COMPARE(published.size(), 7);
+    QStringList data;
+    for (const QList<QVariant> &arguments : published)
+        data.append(arguments.at(0).value<QSseEvent>().data());
+    const QStringList expected {
+        QStringLiteral("event"), QStringLiteral("text"),          QStringLiteral("1.0934"),
+        QStringLiteral("7"),     QStringLiteral("1099511627776"), QStringLiteral("{\"x\":1}"),
+        QStringLiteral("[1,2]"),
+    };
+    QCOMPARE(data, expected);
+}
+
+void TestQSseServer::subscribeInProcess()
+{
+    QSseServer server;
+    auto context = std::make_unique<QObject>();
+    QStringList seen;
+    server.subscribe("fx/**", context.get(), [&](const QSseEvent &e) { seen.append(e.data()); });
+    server.notify(QStringLiteral("fx/eur/usd"), QSseEvent("1"));
+    server.notify(QStringLiteral("other"), QSseEvent("2"));
+    server.notify(QStringLiteral("fx/eur/jpy"), QSseEvent("3"));
+    QTRY_COMPARE(seen, QStringList({ QStringLiteral("1"), QStringLiteral("3") }));
+
+    context.reset();
+    QSignalSpy published(&server, &QSseServer::notified);
+    server.notify(QStringLiteral("fx/eur/usd"), QSseEvent("4"));
+    QTRY_COMPARE(published.size(), 1);
+    QCOMPARE(seen.size(), 2);
+}
+
+void TestQSseServer::subscribeFromThread()
+{
+    QSseServer server;
+    QThread thread;
+    auto *context = new QObject;
+    context->moveToThread(&thread);
+    connect(&thread, &QThread::finished, context, &QObject::deleteLater);
+    thread.start();
+    std::atomic<QThread *> calledIn = nullptr;
+    server.subscribe("a", context, [&](const QSseEvent &) { calledIn = QThread::currentThread(); });
+    server.notify(QStringLiteral("a"), QSseEvent("1"));
+    QTRY_COMPARE(calledIn.load(), &thread);
+    thread.quit();
+    thread.wait();
+}
+
+void TestQSseServer::registry()
+{
+    QSseServer server;
+    QSseTopic *topic = server.topic(QStringLiteral("b"));
+    QVERIFY(topic);
+    QCOMPARE(topic->name(), QStringLiteral("b"));
+    QCOMPARE(topic->server(), &server);
+    QCOMPARE(server.topic(QStringLiteral("b")), topic);
+    server.notify(QStringLiteral("a"), QSseEvent("1"));
+    QVERIFY(server.hasTopic(QStringLiteral("a")));
+    QVERIFY(!server.hasTopic(QStringLiteral("c")));
+    QCOMPARE(server.topics(), QStringList({ QStringLiteral("a"), QStringLiteral("b") }));
+
+    const QPointer<QSseTopic> watched(topic);
+    server.unregisterTopic(QStringLiteral("b"));
+    QVERIFY(!watched);
+    QVERIFY(!server.hasTopic(QStringLiteral("b")));
+
+    QTest::ignoreMessage(QtWarningMsg, QRegularExpression(QStringLiteral("empty level")));
+    QVERIFY(!server.topic(QStringLiteral("a//b")));
+}
+
+void TestQSseServer::strictMode()
+{
+    Fixture f;
+    f.server->setStrict(true);
+    f.server->topic(QStringLiteral("known"));
+    QVERIFY(!f.server->notify(QStringLiteral("known"), QSseEvent("1")).isNull());
+    QTest::ignoreMessage(QtWarningMsg, "There is no topic 'unknown'");
+    QVERIFY(f.server->notify(QStringLiteral("unknown"), QSseEvent("1")).isNull());
+    QVERIFY(!f.server->hasTopic(QStringLiteral("unknown")));
+
+    QCOMPARE(f.server->refusal(QSseSubscription { { "unknown" } })->error,
+             QSseServer::Error::UnknownTopic);
+    QVERIFY(!f.server->refusal(QSseSubscription { { "known" } }));
+    QVERIFY(!f.server->refusal(QSseSubscription { { "unknown/*" } }));
+}
+
+void TestQSseServer::topicLimit()
+{
+    QSseServer server;
+    server.setMaximumTopics(2);
+    server.notify(QStringLiteral("a"), QSseEvent("1"));
+    QVERIFY(server.topic(QStringLiteral("b")));
+    QTest::ignoreMessage(QtWarningMsg, "There are 2 topics already");
+    QVERIFY(server.notify(QStringLiteral("c"), QSseEvent("1")).isNull());
+    QTest::ignoreMessage(QtWarningMsg, "There are 2 topics already");
+    QVERIFY(!server.topic(QStringLiteral("c")));
+    QVERIFY(!server.notify(QStringLiteral("a"), QSseEvent("2")).isNull());
+}
+
+void TestQSseServer::firstBytes()
+{
+    Fixture f;
+    f.server->setRetryInterval(1234ms);
+    QSseSubscription subscription { { "a" } };
+    subscription.responseHeaders = { { "X-Test", "yes" } };
+    const auto client = f.connectClient(subscription);
+    QTRY_VERIFY(!client->body().isEmpty());
+    QCOMPARE(client->head(),
+             QByteArray("HTTP/1.1 200 OK\r\n"
+                        "Content-Type: text/event-stream\r\n"
+                        "Cache-Control: no-store, no-transform\r\n"
+                        "X-Accel-Buffering: no\r\n"
+                        "Connection: close\r\n"
+                        "X-Test: yes\r\n\r\n"));
+    QVERIFY(client->body().startsWith("id: "));
+    QVERIFY(client->body().endsWith("-0\nretry: 1234\n\n"));
+    QVERIFY(client->lastEventId().endsWith(QStringLiteral("-0")));
+    QVERIFY(client->events().isEmpty());
+}
+
+void TestQSseServer::routesTopics()
+{
+    Fixture f;
+    const auto exact = f.connectClient({ "fx/eur/usd" });
+    const auto several = f.connectClient({ "fx/eur/usd", "news" });
+    const auto level = f.connectClient({ "fx/eur/*" });
+    const auto rest = f.connectClient({ "fx/**" });
+    const auto pattern =
+        f.connectClient({ QSseTopicFilter(QRegularExpression(QStringLiteral("n.*|fx/gbp/.*"))) });
+    QTRY_COMPARE(f.server->subscriberCount(), 5);
+    f.server->notify(QStringLiteral("fx/eur/usd"), numbered(1));
+    f.server->notify(QStringLiteral("fx/eur/jpy"), numbered(2));
+    f.server->notify(QStringLiteral("fx/gbp/usd"), numbered(3));
+    f.server->notify(QStringLiteral("news"), numbered(4));
+    f.server->notify(QStringLiteral("fx/eur/usd"), numbered(5));
+
+    QTRY_COMPARE(several->data().join(QLatin1Char(' ')), QStringLiteral("1 4 5"));
+    QTRY_COMPARE(exact->data().join(QLatin1Char(' ')), QStringLiteral("1 5"));
+    QTRY_COMPARE(level->data().join(QLatin1Char(' ')), QStringLiteral("1 2 5"));
+    QTRY_COMPARE(rest->data().join(QLatin1Char(' ')), QStringLiteral("1 2 3 5"));
+    QTRY_COMPARE(pattern->data().join(QLatin1Char(' ')), QStringLiteral("3 4"));
+    QCOMPARE(f.server->subscribers(QStringLiteral("fx/eur/usd")).size(), 4);
+    QCOMPARE(f.server->subscribers(QStringLiteral("news")).size(), 2);
+}
+
+void TestQSseServer::sendsOnceWhenFiltersOverlap()
+{
+    Fixture f;
+    const auto client = f.connectClient({ "a/b", "a/*", "**", "a/b" });
+    f.server->notify(QStringLiteral("a/b"), numbered(1));
+    f.server->notify(QStringLiteral("a/c"), numbered(2));
+    f.server->notify(QStringLiteral("a/b"), numbered(3));
+    QTRY_COMPARE(client->data(), numbers(1, 3));
+}
+
+void TestQSseServer::filtersPerSubscriber()
+{
+    Fixture f;
+    QSseSubscription subscription { { "a" } };
+    subscription.claims = { { QStringLiteral("user"), QStringLiteral("ann") } };
+    subscription.filter = [](const QSseEvent &event, const QSseSubscriber &subscriber) {
+        return event.data().startsWith(
+            subscriber.claims().value(QStringLiteral("user")).toString());
+    };
+    const auto ann = f.connectClient(subscription);
+    const auto all = f.connectClient({ "a" });
+    f.server->notify(QStringLiteral("a"), QSseEvent("bob 1"));
+    f.server->notify(QStringLiteral("a"), QSseEvent("ann 2"));
+    f.server->notify(QStringLiteral("a"), QSseEvent("bob 3"));
+    QTRY_COMPARE(all->events().size(), 3);
+    QTRY_COMPARE(ann->data(), QStringList(QStringLiteral("ann 2")));
+
+    // What is replayed is filtered as well.
+    subscription.lastEventId = QStringLiteral("earliest");
+    const auto again = f.connectClient(subscription);
+    QTRY_COMPARE(again->data(), QStringList(QStringLiteral("ann 2")));
+}
+
+void TestQSseServer::firstEvent()
+{
+    Fixture f;
+    QSseSubscription subscription { { "a" } };
+    subscription.firstEvent = QSseEvent("welcome");
+    subscription.firstEvent.setEvent(QStringLiteral("hello"));
+    const auto client = f.connectClient(subscription);
+    f.server->notify(QStringLiteral("a"), numbered(1));
+    QTRY_COMPARE(client->data(), QStringList({ QStringLiteral("welcome"), QStringLiteral("1") }));
+    QCOMPARE(client->events().at(0).type(), QStringLiteral("hello"));
+
+    // An id of the first event's own must not spoil the position to resume from.
+    subscription.firstEvent.setId(QStringLiteral("own"));
+    const auto other = f.connectClient(subscription);
+    QTRY_COMPARE(other->events().size(), 1);
+    QCOMPARE(other->events().at(0).id(), QStringLiteral("own"));
+    QTRY_VERIFY(other->lastEventId().endsWith(QStringLiteral("-1")));
+}
+
+void TestQSseServer::snapshotBeforeLive()
+{
+    Fixture f;
+    int state = 41;
+    f.server->topic(QStringLiteral("a"))->setSnapshot([&] {
+        QSseEvent snapshot = numbered(state);
+        snapshot.setId(QStringLiteral("must-not-be-sent"));
+        return snapshot;
+    });
+    f.server->notify(QStringLiteral("a"), numbered(41));
+    const auto client = f.connectClient({ "a" });
+    f.server->notify(QStringLiteral("a"), numbered(42));
+    QTRY_COMPARE(client->data(), numbers(41, 42));
+    // Cut off before the snapshot, a client has no id yet and so gets it again.
+    QCOMPARE(client->events().at(0).id(), QString());
+    QVERIFY(!client->body().contains("must-not-be-sent"));
+    QTRY_VERIFY(client->lastEventId().endsWith(QStringLiteral("-2")));
+}
+
+void TestQSseServer::snapshotThatPublishes()
+{
+    Fixture f;
+    f.server->topic(QStringLiteral("a"))->setSnapshot([&] {
+        f.server->notify(QStringLiteral("b"), QSseEvent("from the snapshot"));
+        return numbered(1);
+    });
+    const auto client = f.connectClient({ "a", "b" });
+    QTRY_COMPARE(client->data(),
+                 QStringList({ QStringLiteral("1"), QStringLiteral("from the snapshot") }));
+}
+
+void TestQSseServer::noLossBetweenSnapshotAndLive()
+{
+    Fixture f;
+    QMutex mutex;
+    int state = 0;
+    f.server->topic(QStringLiteral("a"))->setSnapshot([&] {
+        const QMutexLocker locker(&mutex);
+        return numbered(state);
+    });
+    std::atomic<bool> stop = false;
+    std::thread publisher([&] {
+        while (!stop) {
+            {
+                const QMutexLocker locker(&mutex);
+                ++state;
+                f.server->notify(QStringLiteral("a"), numbered(state));
+            }
+            std::this_thread::sleep_for(200us);
+        }
+    });
+
+    std::vector<std::unique_ptr<StreamClient>> clients;
+    for (int i = 0; i < 50; ++i)
+        clients.push_back(f.connectClient({ "a" }));
+    const bool allServed = QTest::qWaitFor([&] {
+        return std::all_of(clients.begin(), clients.end(),
+                           [](const auto &client) { return client->events().size() > 20; });
+    });
+    stop = true;
+    publisher.join();
+    QVERIFY(allServed);
+    for (const auto &client : clients) {
+        const QStringList data = client->data();
+        const int first = data.first().toInt();
+        QCOMPARE(data, numbers(first, first + int(data.size()) - 1));
+    }
+}
+
+void TestQSseServer::resumes()
+{
+    Fixture f;
+    QStringList ids;
+    for (int i = 1; i <= 10; ++i)
+        ids.append(f.server->notify(QStringLiteral("a"), numbered(i)));
+    const auto client = f.connectClient({ "a" }, ids.at(3));
+    QTRY_COMPARE(client->data(), numbers(5, 10));
+    QVERIFY(client->body().startsWith("id: " + ids.at(3).toUtf8() + '\n'));
+    f.server->notify(QStringLiteral("a"), numbered(11));
+    QTRY_COMPARE(client->data(), numbers(5, 11));
+}
+
+void TestQSseServer::resumesAfterForeignId()
+{
+    Fixture f;
+    for (int i = 1; i <= 5; ++i) {
+        QSseEvent event = numbered(i);
+        event.setId(QStringLiteral("order-%1").arg(i));
+        f.server->notify(QStringLiteral("a"), event);
+    }
+    const auto client = f.connectClient({ "a" }, QStringLiteral("order-2"));
+    QTRY_COMPARE(client->data(), numbers(3, 5));
+}
+
+void TestQSseServer::resumesWithGap_data()
+{
+    QTest::addColumn<bool>("withSnapshot");
+    QTest::addColumn<bool>("unknownId");
+    QTest::newRow("dropped, no snapshot") << false << false;
+    QTest::newRow("dropped, snapshot") << true << false;
+    QTest::newRow("unknown, no snapshot") << false << true;
+    QTest::newRow("unknown, snapshot") << true << true;
+}
+
+void TestQSseServer::resumesWithGap()
+{
+    QFETCH(bool, withSnapshot);
+    QFETCH(bool, unknownId);
+
+    Fixture f;
+    f.server->setHistorySize(3);
+    if (withSnapshot)
+        f.server->topic(QStringLiteral("a"))->setSnapshot([] { return QSseEvent("snapshot"); });
+    QStringList ids;
+    for (int i = 1; i <= 10; ++i)
+        ids.append(f.server->notify(QStringLiteral("a"), numbered(i)));
+    f.server->notify(QStringLiteral("b"), QSseEvent("b"));
+
+    const QString asked = unknownId ? QStringLiteral("elsewhere-7") : ids.at(1);
+    const auto client = f.connectClient({ "a", "b" }, asked);
+    QStringList expected = withSnapshot ? QStringList(QStringLiteral("snapshot")) : numbers(8, 10);
+    expected.append(QStringLiteral("b"));
+    QTRY_COMPARE(client->data().mid(1), expected);
+    const QSseEvent gap = client->events().at(0);
+    QCOMPARE(gap.type(), QStringLiteral("gap"));
+    QCOMPARE(gap.json().toObject().value(QLatin1String("requested")).toString(), asked);
+    QCOMPARE(gap.json().toObject().value(QLatin1String("oldest")).toString(), ids.at(7));
+    QTRY_VERIFY(client->lastEventId().endsWith(QStringLiteral("-11")));
+}
+
+void TestQSseServer::resumesFromEarliest()
+{
+    Fixture f;
+    f.server->setHistorySize(4);
+    for (int i = 1; i <= 6; ++i)
+        f.server->notify(QStringLiteral("a"), numbered(i));
+    const auto client = f.connectClient({ "a" }, QStringLiteral("earliest"));
+    QTRY_COMPARE(client->data(), numbers(3, 6));
+}
+
+void TestQSseServer::resumePositionMovesWithQuietTopic()
+{
+    Fixture f;
+    const QString id = f.server->notify(QStringLiteral("quiet"), numbered(1));
+    for (int i = 0; i < 5; ++i)
+        f.server->notify(QStringLiteral("busy"), numbered(i));
+    const auto client = f.connectClient({ "quiet" }, id);
+    QTRY_VERIFY(client->lastEventId().endsWith(QStringLiteral("-6")));
+    QVERIFY(client->events().isEmpty());
+}
+
+void TestQSseServer::replayLargerThanQueue()
+{
+    Fixture f;
+    f.server->setMaximumQueuedBytes(256 * 1024);
+    f.server->setHistorySize(2000);
+    const QString id = f.server->notify(QStringLiteral("a"), QSseEvent("0"));
+    const QByteArray filler(10'000, 'x');
+    for (int i = 1; i <= 1500; ++i)
+        f.server->notify(QStringLiteral("a"), QSseEvent(QByteArray::number(i) + ' ' + filler));
+    QSignalSpy removed(f.server.get(), &QSseServer::subscriberRemoved);
+
+    // 15 MB for a client that is slow at first: it gets all of it, and what is live after it.
+    const auto client = f.connectClient({ "a" }, id);
+    client->stopReading();
+    QTest::qWait(50);
+    f.server->notify(QStringLiteral("a"), QSseEvent("1501 live"));
+    client->startReading();
+    QTRY_COMPARE(client->events().size(), 1501);
+    const QStringList data = client->data();
+    for (int i = 0; i < data.size(); ++i)
+        QCOMPARE(data.at(i).section(QLatin1Char(' '), 0, 0).toInt(), i + 1);
+    QVERIFY(removed.isEmpty());
+}
+
+void TestQSseServer::keepAlive()
+{
+    Fixture f;
+    f.server->setKeepAliveInterval(40ms);
+    const auto client = f.connectClient({ "a" });
+    QTRY_VERIFY(client->comments().size() >= 3);
+    QVERIFY(client->events().isEmpty());
+}
+
+void TestQSseServer::keepAliveIsResetByEvents()
+{
+    Fixture f;
+    f.server->setKeepAliveInterval(1s);
+    const auto busy = f.connectClient({ "a" });
+    const auto idle = f.connectClient({ "b" });
+    QTimer publisher;
+    connect(&publisher, &QTimer::timeout, this,
+            [&] { f.server->notify(QStringLiteral("a"), QSseEvent("tick")); });
+    publisher.start(50ms);
+    QTRY_VERIFY(idle->comments().size() >= 2);
+    QVERIFY(busy->comments().isEmpty());
+    QVERIFY(busy->events().size() > 5);
+}
+
+void TestQSseServer::keepAliveFromEnvironment()
+{
+    QCOMPARE(QSseServer().keepAliveInterval(), 15s);
+    qputenv("SSE_KEEP_ALIVE_IN_MS", "1234");
+    QCOMPARE(QSseServer().keepAliveInterval(), 1234ms);
+    qputenv("SSE_KEEP_ALIVE_IN_MS", "soon");
+    QCOMPARE(QSseServer().keepAliveInterval(), 15s);
+    qunsetenv("SSE_KEEP_ALIVE_IN_MS");
+}
+
+void TestQSseServer::overflowRemovesTheSlowAlone()
+{
+    Fixture f;
+    f.server->setMaximumQueuedBytes(64 * 1024);
+    f.server->setHistorySize(10);
+    QSignalSpy removed(f.server.get(), &QSseServer::subscriberRemoved);
+    const auto slow = f.connectClient({ "a" });
+    const QSseSubscriber slowSubscriber = f.subscriber;
+    slow->stopReading();
+    const auto quick = f.connectClient({ "a" });
+
+    const QByteArray filler(50'000, 'x');
+    int published = 0;
+    while (removed.isEmpty() && published < 2000) {
+        f.server->notify(QStringLiteral("a"),
+                         QSseEvent(QByteArray::number(++published) + ' ' + filler));
+        QTRY_COMPARE(quick->events().size(), published);
+    }
+    QCOMPARE(removed.size(), 1);
+    QCOMPARE(removed.at(0).at(0).value<QSseSubscriber>(), slowSubscriber);
+    QCOMPARE(removed.at(0).at(1).value<RemovalReason>(), RemovalReason::Overflow);
+    QCOMPARE(f.server->subscriberCount(), 1);
+}
+
+// More at once than may be queued: nobody had a chance to read, so nobody is removed.
+void TestQSseServer::burstLargerThanQueue()
+{
+    Fixture f;
+    f.server->setMaximumQueuedBytes(64 * 1024);
+    QSignalSpy removed(f.server.get(), &QSseServer::subscriberRemoved);
+    const auto one = f.connectClient({ "a" });
+    const auto two = f.connectClient({ "*" });
+    QTRY_VERIFY(!two->body().isEmpty());
+    const QByteArray filler(50'000, 'x');
+    for (int i = 1; i <= 300; ++i)
+        f.server->notify(QStringLiteral("a"), QSseEvent(QByteArray::number(i) + ' ' + filler));
+    for (const StreamClient *client : { one.get(), two.get() }) {
+        QTRY_COMPARE(client->events().size(), 300);
+        const QStringList data = client->data();
+        for (int i = 0; i < data.size(); ++i)
+            QCOMPARE(data.at(i).section(QLatin1Char(' '), 0, 0).toInt(), i + 1);
+    }
+    f.server->notify(QStringLiteral("a"), QSseEvent("live again"));
+    QTRY_COMPARE(one->data().last(), QStringLiteral("live again"));
+    QTRY_COMPARE(two->data().last(), QStringLiteral("live again"));
+    QVERIFY(removed.isEmpty());
+}
+
+void TestQSseServer::removalReasons()
+{
+    Fixture f;
+    QSignalSpy added(f.server.get(), &QSseServer::subscriberAdded);
+    QSignalSpy removed(f.server.get(), &QSseServer::subscriberRemoved);
+    QSignalSpy counts(f.server.get(), &QSseServer::subscriberCountChanged);
+    const auto reason = [&] { return removed.last().at(1).value<RemovalReason>(); };
+
+    const auto leaving = f.connectClient({ "a" });
+    QTRY_VERIFY(!leaving->body().isEmpty());
+    leaving->socket().disconnectFromHost();
+    QTRY_COMPARE(removed.size(), 1);
+    QCOMPARE(reason(), RemovalReason::ClientClosed);
+
+    const auto ended = f.connectClient({ "a" });
+    f.server->notify(QStringLiteral("a"), QSseEvent("last words"));
+    f.server->disconnectSubscriber(f.subscriber.id());
+    QTRY_COMPARE(removed.size(), 2);
+    QCOMPARE(reason(), RemovalReason::Disconnected);
+    QTRY_VERIFY(ended->isEnded());
+    QCOMPARE(ended->data(), QStringList(QStringLiteral("last words")));
+    QCOMPARE(added.size(), 2);
+    QCOMPARE(counts.size(), 4);
+    QCOMPARE(f.server->subscriberCount(), 0);
+    f.server->disconnectSubscriber(4711); // nobody: nothing happens
+}
+
+void TestQSseServer::disconnectAllAndResume()
+{
+    Fixture f;
+    const auto first = f.connectClient({ "a" });
+    f.server->notify(QStringLiteral("a"), numbered(1));
+    QTRY_COMPARE(first->events().size(), 1);
+    f.server->disconnectAll();
+    QTRY_VERIFY(first->isEnded());
+    f.server->notify(QStringLiteral("a"), numbered(2));
+    const auto second = f.connectClient({ "a" }, first->lastEventId());
+    f.server->notify(QStringLiteral("a"), numbered(3));
+    QTRY_COMPARE(second->data(), numbers(2, 3));
+}
+
+void TestQSseServer::ignoresFurtherInput()
+{
+    Fixture f;
+    const auto client = f.connectClient({ "a" });
+    QTRY_VERIFY(!client->body().isEmpty());
+    client->socket().write(QByteArray(1'000'000, 'x'));
+    QTRY_COMPARE(client->socket().bytesToWrite(), 0);
+    f.server->notify(QStringLiteral("a"), numbered(1));
+    QTRY_COMPARE(client->data(), numbers(1, 1));
+}
+
+void TestQSseServer::closes()
+{
+    Fixture f;
+    f.server->setRetryInterval(500ms);
+    QSignalSpy closed(f.server.get(), &QSseServer::closed);
+    QSignalSpy removed(f.server.get(), &QSseServer::subscriberRemoved);
+    const auto reading = f.connectClient({ "a" });
+    const auto stuck = f.connectClient({ "a" });
+    stuck->stopReading();
+    for (int i = 0; i < 40; ++i)
+        f.server->notify(QStringLiteral("a"), QSseEvent(QByteArray(500'000, 'x')));
+
+    QTRY_COMPARE(reading->events().size(), 40);
+
+    f.server->close(300ms);
+    QTRY_COMPARE(closed.size(), 1);
+    QCOMPARE(removed.size(), 2);
+    QTRY_VERIFY(reading->isEnded());
+    QVERIFY(reading->retry() >= 500ms && reading->retry() <= 1000ms);
+
+    // Refused, and nothing else happens.
+    QTest::ignoreMessage(QtWarningMsg, "The server is closing");
+    const auto late = f.connectClient({ "a" });
+    QTRY_VERIFY(late->isEnded());
+    QCOMPARE(f.subscriber.id(), 0U);
+
+    QSseServer empty;
+    QSignalSpy emptyClosed(&empty, &QSseServer::closed);
+    empty.close();
+    QTRY_COMPARE(emptyClosed.size(), 1);
+}
+
+void TestQSseServer::refusesSubscribers()
+{
+    Fixture f;
+    const auto refusal = [&](const QList<QSseTopicFilter> &topics) {
+        const auto refused = f.server->refusal(QSseSubscription { topics });
+        return refused ? refused->error : QSseServer::Error::Closed;
+    };
+    QCOMPARE(refusal({}), QSseServer::Error::InvalidFilter);
+    QCOMPARE(refusal({ "a/**/b" }), QSseServer::Error::InvalidFilter);
+    QCOMPARE(refusal(QList<QSseTopicFilter>(101, "a")), QSseServer::Error::InvalidFilter);
+    QVERIFY(!f.server->refusal(QSseSubscription { QList<QSseTopicFilter>(100, "a") }));
+
+    f.server->setMaximumSubscribers(1);
+    const auto first = f.connectClient({ "a" });
+    QTest::ignoreMessage(QtWarningMsg, "There are 1 subscribers already");
+    const auto second = f.connectClient({ "a" });
+    QCOMPARE(f.subscriber.id(), 0U);
+    QTRY_VERIFY(second->isEnded());
+    QVERIFY(!first->isEnded());
+
+    f.server->setMaximumSubscribers(10);
+    auto unconnected = std::make_unique<QTcpSocket>();
+    QTest::ignoreMessage(QtWarningMsg, "The socket is not connected");
+    QCOMPARE(f.server->addSubscriber(unconnected.release(), QSseSubscription { { "a" } }).id(), 0U);
+}
+
+void TestQSseServer::subscriberInformation()
+{
+    Fixture f;
+    const auto client = f.connectClient({ "a", "b/*" }, QStringLiteral("x"));
+    const QSseSubscriber subscriber = f.subscriber;
+    QVERIFY(subscriber.id() != 0);
+    QCOMPARE(subscriber.topics(), QList<QSseTopicFilter>({ "a", "b/*" }));
+    QCOMPARE(subscriber.lastEventId(), QStringLiteral("x"));
+    QCOMPARE(subscriber.peerPort(), client->socket().localPort());
+    QCOMPARE(subscriber.peerAddress(), QHostAddress(QHostAddress::LocalHost));
+    QVERIFY(subscriber.connectedAt().secsTo(QDateTime::currentDateTimeUtc()) < 60);
+    QCOMPARE(f.server->subscribers(), QList<QSseSubscriber>({ subscriber }));
+}
+
+void TestQSseServer::destroyedWithSubscribers()
+{
+    Fixture f;
+    std::vector<std::unique_ptr<StreamClient>> clients;
+    for (int i = 0; i < 20; ++i)
+        clients.push_back(f.connectClient({ "a" }));
+    f.server->notify(QStringLiteral("a"), numbered(1));
+    f.server.reset();
+    for (const auto &client : clients)
+        QTRY_VERIFY(client->isEnded());
+}
+
+void TestQSseServer::destroyedByItsOwnSignal()
+{
+    Fixture f;
+    const auto client = f.connectClient({ "a" });
+    QTRY_VERIFY(!client->body().isEmpty());
+    connect(f.server.get(), &QSseServer::subscriberRemoved, this, [&] { f.server.reset(); });
+    client->socket().disconnectFromHost();
+    QTRY_VERIFY(!f.server);
+
+    f.server = std::make_unique<QSseServer>();
+    connect(f.server.get(), &QSseServer::notified, this, [&] { f.server.reset(); });
+    f.server->notify(QStringLiteral("a"), numbered(1));
+    f.server->notify(QStringLiteral("a"), numbered(2));
+    QTRY_VERIFY(!f.server);
+}
+
+QTEST_GUILESS_MAIN(TestQSseServer)
+#include "tst_qsseserver.moc"
