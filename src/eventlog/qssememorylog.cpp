@@ -181,9 +181,10 @@ std::optional<quint64> QSseMemoryLog::positionOf(const QByteArray &id) const
         return *foreign;
     if (!id.startsWith(d->idPrefix))
         return std::nullopt;
-    bool isNumber = false;
-    const quint64 position = id.mid(d->idPrefix.size()).toULongLong(&isNumber);
-    if (!isNumber || position > d->head)
+    const quint64 position = id.mid(d->idPrefix.size()).toULongLong();
+    // toULongLong() stops at a NUL and lets signs and spaces pass: only the very id is known, as a
+    // server sends it back.
+    if (position > d->head || id != d->idAt(position))
         return std::nullopt;
     return position;
 }

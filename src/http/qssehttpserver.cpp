@@ -13,7 +13,7 @@
 
 #include <functional>
 
-Q_LOGGING_CATEGORY(lcHttp, "qsse.http")
+Q_LOGGING_CATEGORY(lcHttp, "qsse.http", QtInfoMsg)
 
 using namespace std::chrono_literals;
 using Method = QSseHttpExchange::Method;

@@ -5,6 +5,8 @@
 #include <QtCore/QObject>
 #include <QtCore/QSocketNotifier>
 
+#include <memory>
+
 /*! Turns SIGINT and SIGTERM into a Qt signal. One per process. */
 class SignalWatcher : public QObject
 {

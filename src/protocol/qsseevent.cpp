@@ -48,6 +48,11 @@ bool hasLineBreak(const QByteArray &text)
     return text.contains('\n') || text.contains('\r');
 }
 
+bool isValidId(const QByteArray &id)
+{
+    return !hasLineBreak(id) && !id.contains('\0');
+}
+
 // Setting a null string takes the field off the wire again.
 QByteArray toField(const QString &text)
 {
@@ -65,7 +70,10 @@ QString QSsePrivate::textFromUtf8(const QByteArray &utf8)
 {
     if (!utf8.startsWith("\xef\xbb\xbf"))
         return QString::fromUtf8(utf8);
-    QStringDecoder decoder(QStringConverter::Utf8, QStringConverter::Flag::ConvertInitialBom);
+    // Stateless: a sequence cut off at the end is invalid too, and not kept for more to come.
+    QStringDecoder decoder(QStringConverter::Utf8,
+                           QStringConverter::Flag::Stateless
+                               | QStringConverter::Flag::ConvertInitialBom);
     return decoder(utf8);
 }
 
@@ -94,7 +102,9 @@ QSseEvent::~QSseEvent() = default;
 
 QSseEvent QSseEvent::fromLines(const QStringList &lines)
 {
-    return QSseEvent(lines.join(QLatin1Char('\n')));
+    const QString data = lines.join(QLatin1Char('\n'));
+    // One empty line joins to a null string, which would be no data.
+    return QSseEvent(data.isNull() && !lines.isEmpty() ? QStringLiteral("") : data);
 }
 
 QSseEvent QSseEvent::fromJson(const QJsonValue &json)
@@ -122,7 +132,7 @@ QSseEvent::Error QSseEvent::error() const
 {
     if (hasLineBreak(d->event))
         return Error::InvalidEvent;
-    if (hasLineBreak(d->id) || d->id.contains('\0'))
+    if (!isValidId(d->id))
         return Error::InvalidId;
     if (d->data.isNull() && d->comment.isNull() && d->id.isNull() && d->retry < 0ms)
         return Error::MissingData;
@@ -285,7 +295,7 @@ void QSseEvent::setTransactionId(const QString &transactionId)
 
 QByteArray QSseEvent::encode(const QByteArray &id) const
 {
-    if (!isValid())
+    if (!isValid() || !isValidId(id))
         return QByteArray();
 
     QByteArray out;
@@ -294,7 +304,7 @@ QByteArray QSseEvent::encode(const QByteArray &id) const
     if (!d->comment.isNull())
         appendLines(out, ": ", d->comment);
     if (!id.isNull())
-        out.append("id: ").append(id).append('\n');
+        out.append("id: ").append(validUtf8(id)).append('\n');
     if (!d->event.isEmpty())
         out.append("event: ").append(d->event).append('\n');
     if (!d->data.isNull())

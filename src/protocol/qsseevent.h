@@ -128,7 +128,8 @@ public:
     /*! The event as it goes on the wire, with the blank line that ends it; empty when error().
         Fields come in the order comment, id, event, data, retry. */
     QByteArray encode() const { return encode(idUtf8()); }
-    /*! The same with \a id in place of the event's own; a null \a id for none. */
+    /*! The same with \a id in place of the event's own; a null \a id for none. Empty too when
+        \a id has a CR, LF or NUL. */
     QByteArray encode(const QByteArray &id) const;
 
     friend QSSE_CORE_EXPORT bool operator==(const QSseEvent &a, const QSseEvent &b);

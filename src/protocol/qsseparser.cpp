@@ -123,7 +123,7 @@ QSseParser::Token QSseParserPrivate::processLine(QByteArrayView line)
     if (value.startsWith(' '))
         value = value.sliced(1);
     if (colon == 0) {
-        comment = value.toByteArray();
+        comment = QSsePrivate::validUtf8(value.toByteArray());
         return Token::Comment;
     }
     processField(line.first(colon), value);
@@ -152,6 +152,8 @@ void QSseParserPrivate::setRetry(QByteArrayView digits)
     const auto isDigit = [](char c) { return c >= '0' && c <= '9'; };
     if (digits.isEmpty() || !std::all_of(digits.begin(), digits.end(), isDigit))
         return;
+    while (digits.size() > 1 && digits.startsWith('0'))
+        digits = digits.sliced(1);
     retry = std::chrono::milliseconds(digits.size() > MaximumRetryDigits
                                           ? Q_INT64_C(999'999'999'999'999)
                                           : digits.toByteArray().toLongLong());

@@ -7,6 +7,8 @@
 #include <QtCore/QRegularExpression>
 #include <QtCore/QSharedData>
 
+#include <algorithm>
+
 class QSseTopicFilterPrivate : public QSharedData
 {
 public:
@@ -33,7 +35,7 @@ QString translate(const char *text)
 
 bool isControl(QChar c)
 {
-    return c < QLatin1Char(' ') || c == QChar(0x7f);
+    return c.category() == QChar::Other_Control;
 }
 
 // What names and filters have in common.
@@ -115,6 +117,11 @@ QSseTopicFilter::QSseTopicFilter(const QRegularExpression &expression)
     : d(new QSseTopicFilterPrivate)
 {
     d->pattern = expression.pattern();
+    // "a)|(?:b" would be valid once anchored, and match more than as a whole.
+    if (!expression.isValid()) {
+        d->error = expression.errorString();
+        return;
+    }
     d->expression = QRegularExpression(QRegularExpression::anchoredPattern(d->pattern),
                                        expression.patternOptions());
     if (d->expression.isValid())

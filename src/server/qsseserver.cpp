@@ -20,7 +20,7 @@
 #include <fcntl.h>
 #endif
 
-Q_LOGGING_CATEGORY(lcServer, "qsse.server")
+Q_LOGGING_CATEGORY(lcServer, "qsse.server", QtInfoMsg)
 
 using namespace std::chrono_literals;
 using Error = QSseServer::Error;
