@@ -52,9 +52,10 @@ public:
     quint16 port = 0;
 };
 
+// Header fields' names are sent in lower case from Qt 6.8 on.
 bool hasLine(const QByteArray &head, const QByteArray &line)
 {
-    return head.contains("\r\n" + line + "\r\n");
+    return head.toLower().contains("\r\n" + line.toLower() + "\r\n");
 }
 
 } // namespace
@@ -472,7 +473,7 @@ void TestQSseHttpServer::corsForStreams()
     const QByteArray origin = "Origin: https://good.example\r\n";
     const auto none = f.get("/events?topic=a", origin);
     QTRY_COMPARE(none->status(), 200);
-    QVERIFY(!none->head().contains("Access-Control"));
+    QVERIFY(!none->head().toLower().contains("access-control"));
 
     f.http.setAllowedOrigins({ QStringLiteral("https://good.example") });
     const auto good = f.get("/events?topic=a", origin);
@@ -482,13 +483,13 @@ void TestQSseHttpServer::corsForStreams()
     QVERIFY(hasLine(good->head(), "Vary: Origin"));
     const auto evil = f.get("/events?topic=a", "Origin: https://evil.example\r\n");
     QTRY_COMPARE(evil->status(), 200);
-    QVERIFY(!evil->head().contains("Access-Control"));
+    QVERIFY(!evil->head().toLower().contains("access-control"));
 
     f.http.setAllowedOrigins({ QStringLiteral("*") });
     const auto any = f.get("/events?topic=", origin); // errors are readable for the page too
     QTRY_COMPARE(any->status(), 400);
     QVERIFY(hasLine(any->head(), "Access-Control-Allow-Origin: *"));
-    QVERIFY(!any->head().contains("Credentials"));
+    QVERIFY(!any->head().toLower().contains("credentials"));
 }
 
 void TestQSseHttpServer::corsPreflight()
@@ -501,7 +502,7 @@ void TestQSseHttpServer::corsPreflight()
                                   "Access-Control-Request-Headers: last-event-id\r\n\r\n");
     QTRY_COMPARE(client->status(), 204);
     QVERIFY(hasLine(client->head(), "Access-Control-Allow-Methods: GET, HEAD"));
-    QVERIFY(client->head().contains("Access-Control-Allow-Headers: Last-Event-ID"));
+    QVERIFY(client->head().toLower().contains("access-control-allow-headers: last-event-id"));
     QVERIFY(hasLine(client->head(), "Allow: GET, HEAD, OPTIONS"));
 }
 
