@@ -55,7 +55,7 @@ public:
     quint64 head = 0;
     qint64 bytes = 0;
     int maximumEventsPerTopic = 1000;
-    qint64 maximumBytes = 64 * 1024 * 1024;
+    qint64 maximumBytes = qint64(64) * 1024 * 1024;
     std::map<QString, TopicLog> topics;     // nodes stay where they are, so they can be pointed to
     std::map<quint64, TopicLog *> byOldest; // topics that keep events, by their oldest's position
     QHash<QByteArray, quint64> foreignIds;  // of kept events whose id the caller chose

@@ -115,7 +115,7 @@ ParsedEvents parseJson(const QByteArray &body)
     if (items.isEmpty())
         return parseError(QSseHttpServer::tr("There is no event in the array"));
     ParsedEvents parsed;
-    for (const QJsonValue &item : items) {
+    for (const QJsonValue item : items) {
         QSseEvent event;
         const QString wrong = readEvent(item, &event);
         if (!wrong.isEmpty())

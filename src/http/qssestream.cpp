@@ -2,6 +2,8 @@
 #include "qssestream.h"
 #include "qssestream_p.h"
 
+#include "qsseframes_p.h"
+
 #include <QtCore/QCoreApplication>
 #include <QtCore/QUrlQuery>
 
@@ -45,7 +47,7 @@ QString lastEventId(const QHttpServerRequest &request)
         return QString::fromUtf8(header);
     const QUrlQuery query = request.query();
     for (const char *name : { "lastEventId", "last_event_id" }) {
-        const QString value = query.queryItemValue(QLatin1String(name), QUrl::FullyDecoded);
+        QString value = query.queryItemValue(QLatin1String(name), QUrl::FullyDecoded);
         if (!value.isEmpty())
             return value;
     }
@@ -119,10 +121,7 @@ bool QSsePrivate::serveStream(QSseServer &server, QSseHttpExchange &exchange,
         return false;
     }
     if (method == Method::Head) {
-        exchange.respond(Status::Ok,
-                         headers
-                             + QSseHeaders { { "Content-Type", "text/event-stream" },
-                                             { "Cache-Control", "no-store, no-transform" } });
+        exchange.respond(Status::Ok, QSseFrames::streamHeaders() + headers);
         return false;
     }
 

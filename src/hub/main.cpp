@@ -54,7 +54,7 @@ std::optional<int> parseCount(const QString &text)
     return isNumber && number >= 0 ? std::make_optional(number) : std::nullopt;
 }
 
-Options parseOptions(const QCoreApplication &app)
+Options parseOptions()
 {
     QCommandLineParser parser;
     parser.setApplicationDescription(
@@ -64,8 +64,8 @@ Options parseOptions(const QCoreApplication &app)
            "  POST /publish                            publishes {topic, data, event, id, retry}\n"
            "                                           or an array of them, answers their ids\n"
            "  GET  /healthz                            answers 200 while the hub runs"));
-    parser.addHelpOption();
-    parser.addVersionOption();
+    const QCommandLineOption help = parser.addHelpOption();
+    const QCommandLineOption version = parser.addVersionOption();
     const QCommandLineOption listen(QStringLiteral("listen"),
                                     tr("Listen on <ADDR:PORT>; port 0 takes any free one."),
                                     QStringLiteral("ADDR:PORT"), QStringLiteral("127.0.0.1:8080"));
@@ -82,9 +82,16 @@ Options parseOptions(const QCoreApplication &app)
                                          "measuring: <topic=T,rate=R,bytes=B>."),
                                       QStringLiteral("topic=T,rate=R,bytes=B"));
     parser.addOptions({ listen, keepAlive, history, generate });
-    parser.process(app);
-
     Options options;
+    // Not process(), which would end with 1 where all other bad arguments end with 2.
+    if (!parser.parse(QCoreApplication::arguments())) {
+        options.error = parser.errorText();
+        return options;
+    }
+    if (parser.isSet(help) || parser.isSet(QStringLiteral("help-all")))
+        parser.showHelp();
+    if (parser.isSet(version))
+        parser.showVersion();
     if (!parser.positionalArguments().isEmpty())
         options.error =
             tr("Unexpected argument '%1'").arg(parser.positionalArguments().constFirst());
@@ -130,7 +137,7 @@ int main(int argc, char *argv[])
     QCoreApplication app(argc, argv);
     QCoreApplication::setApplicationName(QStringLiteral("qsse-hub"));
     QCoreApplication::setApplicationVersion(QStringLiteral(QSSE_VERSION_STR));
-    const Options options = parseOptions(app);
+    const Options options = parseOptions();
     if (!options.error.isEmpty()) {
         print(stderr, QLatin1String("qsse-hub: ") + options.error);
         return 2;

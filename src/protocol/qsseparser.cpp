@@ -41,7 +41,7 @@ public:
     QByteArray idBuffer;
     QByteArray lastEventId;
     std::chrono::milliseconds retry { -1 };
-    qsizetype maximumEventSize = 64 * 1024 * 1024;
+    qsizetype maximumEventSize = qsizetype(64) * 1024 * 1024;
     bool failed = false;
 
     QSseEvent event;

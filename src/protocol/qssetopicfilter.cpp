@@ -59,7 +59,7 @@ QString commonError(QStringView text)
 
 QString filterError(QStringView pattern)
 {
-    const QString error = commonError(pattern);
+    QString error = commonError(pattern);
     if (!error.isEmpty())
         return error;
     const QList<QStringView> levels = pattern.split(Separator);
@@ -173,7 +173,7 @@ bool QSseTopicFilter::matches(const QString &topic) const
 
 QString QSseTopicFilter::topicError(const QString &name)
 {
-    const QString error = commonError(name);
+    QString error = commonError(name);
     if (error.isEmpty() && name.contains(QLatin1Char('*')))
         return translate("A topic's name must not have '*'");
     return error;

@@ -4,16 +4,21 @@
 
 #include <QtCore/QJsonObject>
 
+QList<QPair<QByteArray, QByteArray>> QSseFrames::streamHeaders()
+{
+    return {
+        { "Content-Type", "text/event-stream" },
+        { "Cache-Control", "no-store, no-transform" },
+        { "X-Accel-Buffering", "no" }, // keeps nginx from holding events back
+    };
+}
+
 QByteArray QSseFrames::responseHead(const QList<QPair<QByteArray, QByteArray>> &extraHeaders)
 {
     // Without a length the body ends with the connection (RFC 9112 §6.3), which HTTP/1.0 clients
-    // understand too. X-Accel-Buffering keeps nginx from holding events back.
-    QByteArray head = "HTTP/1.1 200 OK\r\n"
-                      "Content-Type: text/event-stream\r\n"
-                      "Cache-Control: no-store, no-transform\r\n"
-                      "X-Accel-Buffering: no\r\n"
-                      "Connection: close\r\n";
-    for (const auto &[name, value] : extraHeaders)
+    // understand too.
+    QByteArray head = "HTTP/1.1 200 OK\r\nConnection: close\r\n";
+    for (const auto &[name, value] : streamHeaders() + extraHeaders)
         head.append(name).append(": ").append(value).append("\r\n");
     return head.append("\r\n");
 }

@@ -2,6 +2,8 @@
 #ifndef QSSEFRAMES_P_H
 #define QSSEFRAMES_P_H
 
+#include "qsse_server_export.h"
+
 #include <QtCore/QByteArray>
 #include <QtCore/QList>
 #include <QtCore/QPair>
@@ -11,6 +13,8 @@
 /*! What a stream has besides published events, ready to be sent. */
 namespace QSseFrames {
 
+/*! The header fields that tell what a stream is, for GET and HEAD alike. */
+QSSE_SERVER_EXPORT QList<QPair<QByteArray, QByteArray>> streamHeaders();
 /*! Status line and header fields of the response that a stream is the body of. */
 QByteArray responseHead(const QList<QPair<QByteArray, QByteArray>> &extraHeaders);
 /*! A block that only moves the client's last event id. */

@@ -30,6 +30,7 @@ namespace {
 
 constexpr auto DefaultKeepAlive = 15s;
 constexpr auto EndGrace = 5s;
+constexpr qint64 DefaultQueuedBytes = qint64(1024) * 1024;
 // A snapshot that is overtaken by events this often is sent all the same, and they follow it.
 constexpr int SnapshotAttempts = 10;
 constexpr QLatin1String Earliest("earliest");
@@ -85,7 +86,7 @@ void giveUp(QTcpSocket *socket)
 } // namespace
 
 QSseServerPrivate::QSseServerPrivate(QSseServer *server)
-    : q(server), settings { keepAliveFromEnvironment(), 1024 * 1024 }, shard(log, settings)
+    : q(server), settings { keepAliveFromEnvironment(), DefaultQueuedBytes }, shard(log, settings)
 {
     // Queued: whatever the application does in subscriberRemoved(), it does not do it in the
     // middle of sending.
@@ -113,7 +114,7 @@ std::optional<Refusal> QSseServerPrivate::refusal(const QSseEvent &event) const
 std::optional<Refusal> QSseServerPrivate::refusal(const QList<QSseEvent> &events) const
 {
     for (const QSseEvent &event : events) {
-        if (const std::optional<Refusal> refused = refusal(event))
+        if (std::optional<Refusal> refused = refusal(event))
             return refused;
     }
     QSet<QString> added;
@@ -562,7 +563,7 @@ QSseSubscriber QSseServer::addSubscriber(QTcpSocket *socket, const QSseSubscript
         return QSseSubscriber();
     }
 
-    const QSseSubscriber subscriber = d->makeSubscriber(*socket, subscription);
+    QSseSubscriber subscriber = d->makeSubscriber(*socket, subscription);
     const std::shared_ptr<QSseJoin> join = d->makeJoin(subscription, subscriber);
     if (descriptor >= 0) {
         join->descriptor = descriptor;

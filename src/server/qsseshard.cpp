@@ -13,11 +13,11 @@ namespace {
 
 // A catching-up connection has about this much under way: enough to keep it busy, and far below
 // what counts as too slow.
-constexpr qsizetype PageBytes = 64 * 1024;
+constexpr qsizetype PageBytes = qsizetype(64) * 1024;
 // How many pages one connection gets before others have their turn.
 constexpr int PagesPerTurn = 8;
 // Joining more than this into one send saves nothing and delays the first of them.
-constexpr qsizetype MaximumJoinedBytes = 256 * 1024;
+constexpr qsizetype MaximumJoinedBytes = qsizetype(256) * 1024;
 // How often those who stopped reading are looked at, in ms.
 constexpr qint64 LapsedCheckInterval = 100;
 // Keep-alive comments come up to 1/8 of the interval early.
@@ -98,6 +98,7 @@ void QSseShard::deliver(const QSseLoggedEventPointer &event)
     const auto exact = m_groupsByTopic.constFind(topic);
     if (exact != m_groupsByTopic.constEnd()) {
         // A copy: sending may remove the group's last connection, and so the group.
+        // NOLINTNEXTLINE(performance-unnecessary-copy-initialization)
         const QList<QSseGroup *> groups = *exact;
         for (QSseGroup *group : groups)
             addPending(group, event);

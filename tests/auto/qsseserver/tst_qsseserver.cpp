@@ -365,10 +365,10 @@ void TestQSseServer::firstBytes()
     QTRY_VERIFY(!client->body().isEmpty());
     QCOMPARE(client->head(),
              QByteArray("HTTP/1.1 200 OK\r\n"
+                        "Connection: close\r\n"
                         "Content-Type: text/event-stream\r\n"
                         "Cache-Control: no-store, no-transform\r\n"
                         "X-Accel-Buffering: no\r\n"
-                        "Connection: close\r\n"
                         "X-Test: yes\r\n\r\n"));
     QVERIFY(client->body().startsWith("id: "));
     QVERIFY(client->body().endsWith("-0\nretry: 1234\n\n"));
