@@ -3,11 +3,12 @@
 
 #include <QtCore/QRegularExpression>
 #include <QtCore/QSet>
-#include <QtCore/QThread>
+
 #include <QtTest/QtTest>
 
 #include <atomic>
 #include <limits>
+#include <thread>
 #include <vector>
 
 using namespace Qt::StringLiterals;
@@ -723,8 +724,7 @@ public:
     explicit Publishers(QSseEventLog *log)
     {
         for (int i = 0; i < ThreadCount; ++i) {
-            threads.emplace_back(QThread::create([this, log, i] { publish(log, i); }));
-            threads.back()->start();
+            threads.emplace_back([this, log, i] { publish(log, i); });
         }
         mayBegin = true;
     }
@@ -733,8 +733,10 @@ public:
 
     void wait()
     {
-        for (const auto &thread : threads)
-            thread->wait();
+        for (std::thread &thread : threads) {
+            if (thread.joinable())
+                thread.join();
+        }
     }
 
     QList<QSseLoggedEventPointer> published[ThreadCount];
@@ -743,7 +745,7 @@ private:
     void publish(QSseEventLog *log, int thread)
     {
         while (!mayBegin)
-            QThread::yieldCurrentThread();
+            std::this_thread::yield();
         const QByteArray own = "own/" + QByteArray::number(thread);
         for (int i = 0; i < EventsOfThread; ++i) {
             published[thread] << append(log, i % 2 ? own.constData() : "all",
@@ -751,7 +753,7 @@ private:
         }
     }
 
-    std::vector<std::unique_ptr<QThread>> threads;
+    std::vector<std::thread> threads;
     std::atomic<bool> mayBegin { false };
 };
 
@@ -795,7 +797,7 @@ void tst_QSseMemoryLog::readsWhileOthersAppend()
         QCOMPARE(positions.size(), qsizetype(page.upTo)); // nothing up to there is to come yet
         ofAll += positionsOf(log.read({ "all" }, after, page.upTo, anySize));
         if (page.upTo == after)
-            QThread::yieldCurrentThread();
+            std::this_thread::yield();
         after = page.upTo;
     }
     publishers.wait();
