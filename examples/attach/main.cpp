@@ -1,29 +1,26 @@
 // SPDX-License-Identifier: MIT
-// An application that serves pages with QHttpServer gains a stream: the lines marked with "+".
+// An application that serves a page with QHttpServer gains a stream: the lines marked with "+".
 
 #include <QSseServer> // +
 #include <QSseStream> // +
-#include <QSseTopic>
 #include <QtCore>
 #include <QtHttpServer>
 
-#if QT_VERSION < QT_VERSION_CHECK(6, 5, 0)
-using Responder = QHttpServerResponder &&;
-#else
-using Responder = QHttpServerResponder &;
-#endif
+constexpr char Page[] = "<h1 id=load>waiting</h1><script>"
+                        "new EventSource('/load').onmessage = e => load.textContent = e.data"
+                        "</script>";
 
 int main(int argc, char *argv[])
 {
     QCoreApplication app(argc, argv);
     QHttpServer http;
-    http.route(QStringLiteral("/"), [] { return "<h1>The page that was always here</h1>"; });
+    http.route(QStringLiteral("/"), [] { return Page; });
 
     QSseServer sse; // +
-    const auto load = [&](const QHttpServerRequest &request, Responder responder) {
-        QSse::stream(sse, http, request, std::move(responder), { "load" }, QSseEvent("hello")); // +
+    const auto stream = [&](const QHttpServerRequest &request, QSse::Responder responder) {
+        QSse::stream(sse, http, request, std::move(responder), { "load" }); // +
     };
-    http.route(QStringLiteral("/load"), load); // +
+    http.route(QStringLiteral("/load"), stream); // +
 
     auto *tcp = new QTcpServer(&http);
     if (!tcp->listen(QHostAddress::LocalHost, 8081))
@@ -31,10 +28,10 @@ int main(int argc, char *argv[])
     http.bind(tcp);
 
     QTimer timer;
-    QObject::connect(&timer, &QTimer::timeout, sse.topic(QStringLiteral("load")), [&] {
+    timer.callOnTimeout([&] {
         QFile file(QStringLiteral("/proc/loadavg"));
         if (file.open(QIODevice::ReadOnly))
-            sse.topic(QStringLiteral("load"))->notify(QString::fromLatin1(file.readAll()));
+            sse.notify(QStringLiteral("load"), QSseEvent(file.readAll().trimmed())); // +
     });
     timer.start(1000);
     return QCoreApplication::exec();

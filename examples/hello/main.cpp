@@ -15,9 +15,8 @@ int main(int argc, char *argv[])
         return 1;
 
     QTimer timer;
-    timer.callOnTimeout([&] {
-        sse.notify(QStringLiteral("clock"), QSseEvent(QTime::currentTime().toString()));
-    });
+    timer.callOnTimeout(
+        [&] { sse.notify(QStringLiteral("clock"), QSseEvent(QTime::currentTime().toString())); });
     timer.start(1000);
     return QCoreApplication::exec();
 }

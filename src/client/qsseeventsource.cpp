@@ -97,6 +97,7 @@ public:
     void deliver(QSseParser::Token token);
     void dispatch(const QSseEvent &event);
     void updateRetry();
+    void setReconnectionTime(milliseconds time);
     void updateLastEventId();
 
     void setReadyState(ReadyState state);
@@ -316,7 +317,8 @@ void QSseEventSourcePrivate::deliver(QSseParser::Token token)
 
     const Watch watch(this);
     updateRetry();
-    updateLastEventId();
+    if (watch)
+        updateLastEventId();
     if (!watch)
         return;
     switch (token) {
@@ -351,7 +353,15 @@ void QSseEventSourcePrivate::updateRetry()
     if (parser.retry() == streamRetry)
         return;
     streamRetry = parser.retry();
-    reconnectionTime = streamRetry;
+    setReconnectionTime(streamRetry);
+}
+
+void QSseEventSourcePrivate::setReconnectionTime(milliseconds time)
+{
+    if (reconnectionTime == time)
+        return;
+    reconnectionTime = time;
+    Q_EMIT q->reconnectionTimeChanged();
 }
 
 void QSseEventSourcePrivate::updateLastEventId()
@@ -482,7 +492,7 @@ milliseconds QSseEventSource::reconnectionTime() const
 
 void QSseEventSource::setReconnectionTime(milliseconds time)
 {
-    d->reconnectionTime = qMax(time, 0ms);
+    d->setReconnectionTime(qMax(time, 0ms));
 }
 
 qsizetype QSseEventSource::maximumEventSize() const

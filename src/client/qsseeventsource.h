@@ -32,6 +32,8 @@ class QSSE_CLIENT_EXPORT QSseEventSource : public QObject
     Q_PROPERTY(QUrl url READ url WRITE setUrl NOTIFY urlChanged)
     Q_PROPERTY(ReadyState readyState READ readyState NOTIFY readyStateChanged)
     Q_PROPERTY(QString lastEventId READ lastEventId WRITE setLastEventId NOTIFY lastEventIdChanged)
+    Q_PROPERTY(std::chrono::milliseconds reconnectionTime READ reconnectionTime WRITE
+                   setReconnectionTime NOTIFY reconnectionTimeChanged)
 
 public:
     /*! The states of §9.2.2, with its numbers. */
@@ -108,6 +110,7 @@ Q_SIGNALS:
     void urlChanged();
     void readyStateChanged(QSseEventSource::ReadyState state);
     void lastEventIdChanged(const QString &id);
+    void reconnectionTimeChanged();
     /*! The stream is open; after a reconnect too. */
     void opened();
     /*! An event without a name came, or one named "message". */

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "qssehttpserver.h"
+#include "qssestream.h"
 #include "qssestream_p.h"
 
 #include <QtCore/QJsonArray>
@@ -149,13 +150,9 @@ public:
 // Adds a route for all methods; serve is given each exchange.
 template<typename Serve> bool QSseHttpServerPrivate::addRoute(const QString &pattern, Serve serve)
 {
-#if QT_VERSION < QT_VERSION_CHECK(6, 5, 0)
-    using Responder = QHttpServerResponder &&;
-#else
-    using Responder = QHttpServerResponder &;
-#endif
-    return bool(
-        http.route(pattern, [this, serve](const QHttpServerRequest &request, Responder responder) {
+
+    return bool(http.route(
+        pattern, [this, serve](const QHttpServerRequest &request, QSse::Responder responder) {
             QSseHttpExchange exchange(&http, request, std::move(responder));
             serve(exchange);
         }));

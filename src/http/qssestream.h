@@ -14,6 +14,15 @@ class QSseServer;
 
 namespace QSse {
 
+/*! The parameter by which a route's handler takes its responder, which is another one in each
+    version of Qt HttpServer: `[&](const QHttpServerRequest &request, QSse::Responder responder)`.
+ */
+#if QT_VERSION < QT_VERSION_CHECK(6, 5, 0)
+using Responder = QHttpServerResponder &&;
+#else
+using Responder = QHttpServerResponder &;
+#endif
+
 /*!
     Turns \a request, in the route of any QHttpServer, into a stream of \a server's events.
 

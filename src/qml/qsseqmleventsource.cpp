@@ -4,16 +4,15 @@
 #include <QtQml/QJSEngine>
 #include <QtQml/QQmlInfo>
 
-QSseQmlEventSource::QSseQmlEventSource(QObject *parent)
-    : QObject(parent), m_reconnectionTime(reconnectionTime())
+QSseQmlEventSource::QSseQmlEventSource(QObject *parent) : QObject(parent)
 {
     connect(&m_source, &QSseEventSource::urlChanged, this, &QSseQmlEventSource::urlChanged);
     connect(&m_source, &QSseEventSource::readyStateChanged, this,
             &QSseQmlEventSource::readyStateChanged);
     connect(&m_source, &QSseEventSource::lastEventIdChanged, this,
             &QSseQmlEventSource::lastEventIdChanged);
-    connect(&m_source, &QSseEventSource::readyStateChanged, this,
-            &QSseQmlEventSource::checkReconnectionTime);
+    connect(&m_source, &QSseEventSource::reconnectionTimeChanged, this,
+            &QSseQmlEventSource::reconnectionTimeChanged);
     connect(&m_source, &QSseEventSource::opened, this, &QSseQmlEventSource::opened);
     connect(&m_source, &QSseEventSource::eventReceived, this, &QSseQmlEventSource::dispatch);
     connect(&m_source, &QSseEventSource::errorOccurred, this,
@@ -49,7 +48,6 @@ void QSseQmlEventSource::setActive(bool active)
 void QSseQmlEventSource::setReconnectionTime(int milliseconds)
 {
     m_source.setReconnectionTime(std::chrono::milliseconds(milliseconds));
-    checkReconnectionTime();
 }
 
 void QSseQmlEventSource::addEventListener(const QString &type, const QJSValue &listener,
@@ -95,9 +93,7 @@ void QSseQmlEventSource::openIfWanted()
 void QSseQmlEventSource::dispatch(const QSseEvent &event)
 {
     const QPointer<QSseQmlEventSource> guard(this);
-    checkReconnectionTime();
-    if (guard)
-        Q_EMIT eventReceived(event);
+    Q_EMIT eventReceived(event);
     if (guard && event.type() == QLatin1String("message"))
         Q_EMIT message(event);
     if (guard)
@@ -120,13 +116,4 @@ void QSseQmlEventSource::callListeners(const QSseEvent &event)
         if (guard && result.isError())
             qmlWarning(this) << result.toString();
     }
-}
-
-// The stream's `retry:` changes it without a signal.
-void QSseQmlEventSource::checkReconnectionTime()
-{
-    if (m_reconnectionTime == reconnectionTime())
-        return;
-    m_reconnectionTime = reconnectionTime();
-    Q_EMIT reconnectionTimeChanged();
 }

@@ -110,11 +110,10 @@ private:
     void openIfWanted();
     void dispatch(const QSseEvent &event);
     void callListeners(const QSseEvent &event);
-    void checkReconnectionTime();
 
     QSseEventSource m_source;
     QList<Listener> m_listeners;
-    int m_reconnectionTime;
+
     bool m_active = true;
     bool m_complete = false;
 };

@@ -595,9 +595,11 @@ void tst_QSseEventSource::retry()
     server.answers = { FakeSseServer::stream("retry: 200\n\nretry: no\n\ndata: a\n\n"),
                        FakeSseServer::stream() };
     Probe source(server.url());
+    QSignalSpy changed(&source, &QSseEventSource::reconnectionTimeChanged);
     source.open();
     QTRY_COMPARE(source.events.size(), 1);
     QCOMPARE(source.reconnectionTime(), 200ms);
+    QCOMPARE(changed.size(), 1);
     QElapsedTimer timer;
     connect(&source, &QSseEventSource::errorOccurred, this, [&] { timer.start(); });
     server.end();

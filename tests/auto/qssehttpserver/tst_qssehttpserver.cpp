@@ -130,12 +130,7 @@ void TestQSseHttpServer::streamsInForeignRoute()
                });
 #endif
     http.route(QStringLiteral("/portable"),
-               [&](const QHttpServerRequest &request,
-#if QT_VERSION < QT_VERSION_CHECK(6, 5, 0)
-                   QHttpServerResponder &&responder) {
-#else
-                   QHttpServerResponder &responder) {
-#endif
+               [&](const QHttpServerRequest &request, QSse::Responder responder) {
                    QSse::stream(server, http, request, std::move(responder), { "usd", "jpy" },
                                 QSseEvent("first"), [](const QSseEvent &e, const QSseSubscriber &) {
                                     return !e.data().startsWith(QLatin1Char('-'));

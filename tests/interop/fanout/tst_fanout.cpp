@@ -299,13 +299,8 @@ void tst_Fanout::joining()
     const QString other = QStringLiteral("b");
     QSseEvent first("hello");
     first.setEvent(QStringLiteral("first"));
-#if QT_VERSION < QT_VERSION_CHECK(6, 5, 0)
-    using Responder = QHttpServerResponder &&;
-#else
-    using Responder = QHttpServerResponder &;
-#endif
     QVERIFY(http.route(QStringLiteral("/first"),
-                       [&](const QHttpServerRequest &request, Responder responder) {
+                       [&](const QHttpServerRequest &request, QSse::Responder responder) {
                            QSse::stream(server, *http.httpServer(), request, std::move(responder),
                                         { QSseTopicFilter(other) }, first);
                        }));
