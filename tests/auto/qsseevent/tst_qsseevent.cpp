@@ -687,7 +687,7 @@ void tst_QSseEvent::readsNoJson()
 
 void tst_QSseEvent::keepsBusFieldsOffTheWire()
 {
-    const QDateTime when = QDateTime::fromMSecsSinceEpoch(1'700'000'000'123, Qt::UTC);
+    const QDateTime when = QDateTime::fromMSecsSinceEpoch(1'700'000'000'123).toUTC();
     QSseEvent event("a");
     event.setTopic(u"fx/eur/usd"_s);
     event.setOccurredAt(when);
@@ -793,7 +793,7 @@ void tst_QSseEvent::equality_data()
     row("retry", [](QSseEvent &e) { e.setRetry(0ms); });
     row("topic", [](QSseEvent &e) { e.setTopic(u"a"_s); });
     row("occurredAt",
-        [](QSseEvent &e) { e.setOccurredAt(QDateTime::fromMSecsSinceEpoch(1, Qt::UTC)); });
+        [](QSseEvent &e) { e.setOccurredAt(QDateTime::fromMSecsSinceEpoch(1).toUTC()); });
     row("ttl", [](QSseEvent &e) { e.setTtl(0ms); });
     row("source", [](QSseEvent &e) { e.setSource(u"a"_s); });
     row("transactionId", [](QSseEvent &e) { e.setTransactionId(u"a"_s); });

@@ -156,7 +156,7 @@ void tst_QSseMemoryLog::fillsInIdAndTime()
 
 void tst_QSseMemoryLog::keepsTheCallersIdAndTime()
 {
-    const QDateTime when = QDateTime::fromMSecsSinceEpoch(1'700'000'000'000, Qt::UTC);
+    const QDateTime when = QDateTime::fromMSecsSinceEpoch(1'700'000'000'000).toUTC();
     QSseEvent event("x");
     event.setTopic(u"a"_s);
     event.setId(u"mine"_s);
