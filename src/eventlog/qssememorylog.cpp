@@ -147,7 +147,9 @@ QSseLoggedEventPointer QSseMemoryLog::append(const QSseEvent &event)
 
     const QMutexLocker locker(&d->mutex);
     logged->position = ++d->head;
-    if (event.idUtf8().isEmpty())
+    // An id of ours belongs to the event it was made for: readers who saw that must not be taken to
+    // this one, into which its publisher made it.
+    if (event.idUtf8().isEmpty() || event.idUtf8().startsWith(d->idPrefix))
         logged->event.setIdUtf8(d->idAt(logged->position));
     else
         d->foreignIds.insert(event.idUtf8(), logged->position);

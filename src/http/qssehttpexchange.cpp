@@ -67,15 +67,18 @@ QTcpSocket *QSseHttpExchange::takeSocket()
             && socket->localPort() == m_request.localPort())
             found = socket;
     }
+    bool movesAsItIs = found && found->bytesToWrite() > 0;
 #if QT_CONFIG(ssl)
-    // A TLS socket moves as it is. The server's handler watches it on until its responder is gone,
-    // which must be after the end of the stream and before the end of the socket.
-    if (qobject_cast<QSslSocket *>(found)) {
+    movesAsItIs = movesAsItIs || qobject_cast<QSslSocket *>(found);
+#endif
+    // A TLS socket moves as it is, and so does one with an earlier answer in its queue. The
+    // server's handler watches it on until its responder is gone, which must be after the end of
+    // the stream and before the end of the socket.
+    if (movesAsItIs) {
         auto responder = std::make_shared<QHttpServerResponder>(std::move(m_responder));
         QObject::connect(found, &QAbstractSocket::disconnected, found,
                          [responder]() mutable { responder.reset(); });
     }
-#endif
     return found;
 }
 

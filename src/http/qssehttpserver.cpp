@@ -258,6 +258,7 @@ QSseHttpServer::QSseHttpServer(QSseServer *server, QObject *parent)
 {
     d->q = this;
     d->server = server;
+    d->http.setParent(this); // follows it into another thread
 }
 
 QSseHttpServer::~QSseHttpServer() = default;
@@ -352,12 +353,18 @@ QString QSseHttpServer::errorString() const
 
 QList<quint16> QSseHttpServer::serverPorts() const
 {
-    return d->http.serverPorts();
+    QList<quint16> ports = d->http.serverPorts();
+    ports.removeAll(0); // those that are closed
+    return ports;
 }
 
 void QSseHttpServer::close()
 {
     const QList<QTcpServer *> servers = d->http.servers();
-    for (QTcpServer *server : servers)
-        delete server;
+    for (QTcpServer *server : servers) {
+        server->close();
+        // The connections go with it, and a request on one may have called us: it is answered
+        // first.
+        QTimer::singleShot(0, server, &QObject::deleteLater);
+    }
 }

@@ -26,7 +26,7 @@ QByteArray QSseFrames::responseHead(const QList<QPair<QByteArray, QByteArray>> &
 QByteArray QSseFrames::id(const QByteArray &id)
 {
     QSseEvent event;
-    event.setIdUtf8(id);
+    event.setIdUtf8(id.isNull() ? QByteArray("") : id);
     return event.encode();
 }
 

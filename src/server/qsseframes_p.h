@@ -17,7 +17,7 @@ namespace QSseFrames {
 QSSE_SERVER_EXPORT QList<QPair<QByteArray, QByteArray>> streamHeaders();
 /*! Status line and header fields of the response that a stream is the body of. */
 QByteArray responseHead(const QList<QPair<QByteArray, QByteArray>> &extraHeaders);
-/*! A block that only moves the client's last event id. */
+/*! A block that only moves the client's last event id; an empty one takes it away. */
 QByteArray id(const QByteArray &id);
 /*! A block that sets the client's reconnection time and, unless null, its last event id. */
 QByteArray retry(std::chrono::milliseconds retry, const QByteArray &id = QByteArray());

@@ -15,6 +15,7 @@
 #endif
 
 #include <algorithm>
+#include <utility>
 
 #ifdef Q_OS_UNIX
 #include <fcntl.h>
@@ -46,16 +47,21 @@ std::chrono::milliseconds keepAliveFromEnvironment()
 // The same topics in the same order make the same group, however they were asked for.
 QList<QSseTopicFilter> normalized(QList<QSseTopicFilter> topics)
 {
+    // An expression may have the pattern of a name, and must not come between two of that.
     std::sort(topics.begin(), topics.end(), [](const QSseTopicFilter &a, const QSseTopicFilter &b) {
-        return a.pattern() < b.pattern();
+        return std::pair(a.pattern(), a.isExact()) < std::pair(b.pattern(), b.isExact());
     });
     topics.erase(std::unique(topics.begin(), topics.end()), topics.end());
     return topics;
 }
 
-// A TLS socket's state cannot be given to another.
-bool canDuplicate(const QTcpSocket *socket)
+// A TLS socket's state cannot be given to another, nor can what is queued in one: the answer to a
+// request before ours in a pipeline.
+bool canDuplicate(QTcpSocket *socket)
 {
+    socket->flush();
+    if (socket->bytesToWrite() > 0)
+        return false;
 #ifndef Q_OS_UNIX
     return false;
 #elif QT_CONFIG(ssl)
@@ -88,6 +94,7 @@ void giveUp(QTcpSocket *socket)
 QSseServerPrivate::QSseServerPrivate(QSseServer *server)
     : q(server), settings { keepAliveFromEnvironment(), DefaultQueuedBytes }, shard(log, settings)
 {
+    shard.setParent(q); // follows it into another thread
     // Queued: whatever the application does in subscriberRemoved(), it does not do it in the
     // middle of sending.
     QObject::connect(
@@ -173,14 +180,20 @@ void QSseServerPrivate::report(const Refusal &refusal)
 
 void QSseServerPrivate::dispatchLocally()
 {
-    const QPointer<QSseServer> alive(q);
     for (const QSseLoggedEventPointer &logged : localInbox.takeAll()) {
-        if (QSseTopic *topic = topics.value(logged->event.topic()))
-            Q_EMIT topic->notified(logged->event);
-        if (alive)
+        localQueue.push_back({ logged, true });
+        localQueue.push_back({ logged, false });
+    }
+    // A handler may delete the server, and us. One with an event loop of its own makes us go on
+    // from within it, with what comes next.
+    const QPointer<QSseServer> alive(q);
+    while (alive && !localQueue.empty()) {
+        const auto [logged, isForTopic] = localQueue.front();
+        localQueue.pop_front();
+        if (!isForTopic)
             Q_EMIT q->notified(logged->event);
-        if (!alive)
-            return; // a handler deleted the server, and us
+        else if (QSseTopic *topic = topics.value(logged->event.topic()))
+            Q_EMIT topic->notified(logged->event);
     }
 }
 
@@ -212,9 +225,11 @@ std::shared_ptr<QSseJoin> QSseServerPrivate::makeJoin(const QSseSubscription &su
     const QByteArray requested = subscription.lastEventId.toUtf8();
     const bool fromEarliest = subscription.lastEventId == Earliest;
     const std::optional<quint64> known = log->positionOf(requested);
-    // Reading nothing tells whether anything after the position is gone.
     const quint64 resumeAt = known.value_or(0);
-    const quint64 dropped = log->read(join->topics, resumeAt, resumeAt, 0).droppedUpTo;
+    // Reading nothing tells whether anything after the position is gone. Who comes without an id
+    // is spared it: with many topics it takes its time.
+    const quint64 dropped =
+        requested.isEmpty() ? 0 : log->read(join->topics, resumeAt, resumeAt, 0).droppedUpTo;
 
     QByteArray id;    // what the client may resume from before it has seen anything else
     QByteArray state; // what it gets besides events from the log
@@ -242,8 +257,9 @@ std::shared_ptr<QSseJoin> QSseServerPrivate::makeJoin(const QSseSubscription &su
         + QSseFrames::retry(retryInterval, id.isEmpty() ? QByteArray() : id);
     if (!subscription.firstEvent.isNull()) {
         join->opening += subscription.firstEvent.encode();
+        // An id of its own, which may be one we know, must not be where the client resumes from.
         if (!subscription.firstEvent.idUtf8().isNull())
-            join->idPosition = 0; // an id we do not know: ours has to follow
+            join->opening += QSseFrames::id(id.isEmpty() ? requested : id);
     }
     join->opening += state;
     return join;
@@ -262,13 +278,19 @@ QByteArray QSseServerPrivate::snapshots(QSseJoin *join) const
             continue;
         quint64 position = 0;
         QSseEvent snapshot = this->snapshot(topic, &position);
+        // Without an id: a client cut off between two snapshots must get both again.
+        snapshot.setIdUtf8(QByteArray());
         if (snapshot.isNull())
             continue;
+        if (!snapshot.isValid()) {
+            qCWarning(lcServer, "The snapshot of %ls is left out: %ls", qUtf16Printable(name),
+                      qUtf16Printable(snapshot.errorString()));
+            continue;
+        }
         snapshot.setTopic(name);
         if (join->filter && !join->filter(snapshot, join->subscriber))
             continue;
-        // Without an id: a client cut off between two snapshots must get both again.
-        frames += snapshot.encode(QByteArray());
+        frames += snapshot.encode();
         join->snapshots.insert(name, position);
     }
     return frames;
@@ -279,8 +301,9 @@ QByteArray QSseServerPrivate::snapshots(QSseJoin *join) const
 QSseEvent QSseServerPrivate::snapshot(QSseTopic *topic, quint64 *position) const
 {
     const QList<QSseTopicFilter> filter { topic->name() };
+    const QPointer<QSseTopic> alive(topic);
     QSseEvent snapshot;
-    for (int attempt = 0; attempt < SnapshotAttempts; ++attempt) {
+    for (int attempt = 0; alive && attempt < SnapshotAttempts; ++attempt) {
         *position = log->head();
         snapshot = topic->snapshot();
         const QSseEventLog::Page since = log->read(filter, *position, log->head(), 0);
@@ -300,7 +323,13 @@ void QSseServerPrivate::removeSubscriber(quint64 id, QSseSubscriber::RemovalReas
     Q_EMIT q->subscriberRemoved(subscriber, reason);
     if (alive)
         Q_EMIT q->subscriberCountChanged(int(subscribers.size()));
-    if (alive && closing && subscribers.isEmpty())
+    if (alive)
+        finishClosing();
+}
+
+void QSseServerPrivate::finishClosing()
+{
+    if (closing && subscribers.isEmpty() && !std::exchange(isClosed, true))
         Q_EMIT q->closed();
 }
 
@@ -334,6 +363,7 @@ std::chrono::milliseconds QSseServer::retryInterval() const
 
 void QSseServer::setRetryInterval(std::chrono::milliseconds interval)
 {
+    interval = qMax(interval, 0ms); // below, there would be no block to put the first id into
     if (d->retryInterval == interval)
         return;
     d->retryInterval = interval;
@@ -550,7 +580,7 @@ QSseSubscriber QSseServer::addSubscriber(QTcpSocket *socket, const QSseSubscript
 {
     std::optional<Refusal> refused = refusal(subscription);
     qintptr descriptor = -1;
-    if (!refused && socket->state() != QAbstractSocket::ConnectedState)
+    if (!refused && (!socket || socket->state() != QAbstractSocket::ConnectedState))
         refused = Refusal { Error::InvalidSocket, tr("The socket is not connected") };
     if (!refused && canDuplicate(socket)) {
         descriptor = duplicate(socket);
@@ -558,7 +588,8 @@ QSseSubscriber QSseServer::addSubscriber(QTcpSocket *socket, const QSseSubscript
             refused = Refusal { Error::InvalidSocket, tr("There are too many open files") };
     }
     if (refused) {
-        giveUp(socket);
+        if (socket)
+            giveUp(socket);
         d->report(*refused);
         return QSseSubscriber();
     }
@@ -578,8 +609,10 @@ QSseSubscriber QSseServer::addSubscriber(QTcpSocket *socket, const QSseSubscript
 
     d->subscribers.insert(subscriber.id(), subscriber);
     qCDebug(lcServer) << "subscriber" << subscriber.id() << "added:" << subscriber.topics();
+    const QPointer<QSseServer> alive(this);
     Q_EMIT subscriberAdded(subscriber);
-    Q_EMIT subscriberCountChanged(subscriberCount());
+    if (alive)
+        Q_EMIT subscriberCountChanged(subscriberCount());
     return subscriber;
 }
 
@@ -613,7 +646,8 @@ void QSseServer::close(std::chrono::milliseconds grace)
         return;
     d->closing = true;
     if (d->subscribers.isEmpty()) {
-        QMetaObject::invokeMethod(this, &QSseServer::closed, Qt::QueuedConnection);
+        QMetaObject::invokeMethod(
+            this, [d = d.get()] { d->finishClosing(); }, Qt::QueuedConnection);
         return;
     }
     d->shard.post([d = d.get(), grace] {

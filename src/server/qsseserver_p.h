@@ -12,6 +12,8 @@
 #include <QtCore/QMutex>
 #include <QtCore/QSet>
 
+#include <deque>
+
 class QSseServerPrivate
 {
 public:
@@ -31,6 +33,7 @@ public:
     QByteArray snapshots(QSseJoin *join) const;
     QSseEvent snapshot(QSseTopic *topic, quint64 *position) const;
     void removeSubscriber(quint64 id, QSseSubscriber::RemovalReason reason);
+    void finishClosing();
     void pushSettings();
 
     QSseServer *const q;
@@ -43,13 +46,20 @@ public:
     int maximumTopics = 100'000;
     int maximumEventSize = 1024 * 1024;
 
+    struct LocalDelivery
+    {
+        QSseLoggedEventPointer event;
+        bool isForTopic; // QSseTopic::notified() comes before QSseServer::notified()
+    };
     QSseInbox<QSseLoggedEventPointer> localInbox;
+    std::deque<LocalDelivery> localQueue; // taken from the inbox; of the server's thread
     QSseShard::Settings settings;
     QSseShard shard;
 
     std::chrono::milliseconds retryInterval = std::chrono::seconds(2);
     int maximumSubscribers = 100'000;
     bool closing = false;
+    bool isClosed = false;
     quint64 lastSubscriberId = 0;
     QHash<quint64, QSseSubscriber> subscribers;
     QMap<QString, QSseTopic *> topics; // those asked for; sorted, so that snapshots are too

@@ -4,6 +4,10 @@
 
 #include <QtCore/QRandomGenerator>
 
+#if QT_CONFIG(ssl)
+#include <QtNetwork/QSslSocket>
+#endif
+
 #include <algorithm>
 
 using namespace std::chrono_literals;
@@ -41,6 +45,7 @@ QSseShard::QSseShard(std::shared_ptr<const QSseEventLog> log, Settings settings)
     : m_log(std::move(log)), m_settings(settings), m_position(m_log->head())
 {
     m_clock.start();
+    m_keepAliveTimer.setParent(this); // follows it into another thread
     m_keepAliveTimer.setSingleShot(true);
     connect(&m_keepAliveTimer, &QTimer::timeout, this, &QSseShard::sendKeepAlives);
 }
@@ -212,10 +217,23 @@ void QSseShard::add(const std::shared_ptr<QSseJoin> &join)
 
 void QSseShard::watchDraining(QSseConnection *connection)
 {
+    const auto goOn = [this, id = connection->id()] { catchUp(id); };
     // Queued, because a TLS socket may tell of bytes written while it is being written to.
-    connect(
-        connection->socket(), &QTcpSocket::bytesWritten, this,
-        [this, id = connection->id()] { catchUp(id); }, Qt::QueuedConnection);
+    connect(connection->socket(), &QTcpSocket::bytesWritten, this, goOn, Qt::QueuedConnection);
+#if QT_CONFIG(ssl)
+    // To a TLS socket bytes are written once they are encrypted; they wait again after that.
+    if (const auto *ssl = qobject_cast<const QSslSocket *>(connection->socket()))
+        connect(ssl, &QSslSocket::encryptedBytesWritten, this, goOn, Qt::QueuedConnection);
+#endif
+}
+
+void QSseShard::unwatchDraining(QSseConnection *connection)
+{
+    disconnect(connection->socket(), &QTcpSocket::bytesWritten, this, nullptr);
+#if QT_CONFIG(ssl)
+    if (const auto *ssl = qobject_cast<const QSslSocket *>(connection->socket()))
+        disconnect(ssl, &QSslSocket::encryptedBytesWritten, this, nullptr);
+#endif
 }
 
 QSseConnection *QSseShard::find(quint64 id) const
@@ -275,8 +293,9 @@ void QSseShard::goLive(QSseConnection *connection)
     if (connection->join().idPosition < m_position
         && !send(connection, QSseFrames::id(m_log->idAt(m_position))))
         return;
-    disconnect(connection->socket(), &QTcpSocket::bytesWritten, this, nullptr);
+    unwatchDraining(connection);
     m_lapsed.remove(connection);
+    connection->join().snapshots = {}; // all of them are behind it
     joinGroup(connection);
 }
 
@@ -287,12 +306,14 @@ void QSseShard::joinGroup(QSseConnection *connection)
     if (join.filter) {
         group = makeGroup(join.topics);
     } else {
+        // What waits there came before this connection went live. Looked up anew after that: the
+        // group is gone when its last member has left while it was sent to.
+        if (const auto waiting = m_sharedGroups.value(join.topics).lock())
+            flush(waiting.get());
         std::weak_ptr<QSseGroup> &shared = m_sharedGroups[join.topics];
         group = shared.lock();
         if (!group)
             shared = group = makeGroup(join.topics);
-        // What waits there came before this connection went live.
-        flush(group.get());
     }
     connection->indexInGroup = group->members.size();
     group->members.push_back(connection);
@@ -360,12 +381,16 @@ void QSseShard::end(quint64 id, RemovalReason reason, std::chrono::milliseconds 
 {
     flushAll();
     QSseConnection *connection = find(id);
-    if (!connection || connection->ending)
+    if (!connection)
+        return;
+    QTcpSocket *socket = connection->socket();
+    // For one that is ending already too: whichever grace is over first counts.
+    QTimer::singleShot(qMax(grace, 0ms), socket, [socket] { socket->abort(); });
+    if (connection->ending)
         return;
     connection->ending = reason;
     leaveGroup(connection);
-    QTcpSocket *socket = connection->socket();
-    QTimer::singleShot(grace, socket, [socket] { socket->abort(); });
+    m_lapsed.remove(connection); // it needs nothing more from the log
     socket->disconnectFromHost();
 }
 
@@ -379,12 +404,13 @@ void QSseShard::endAll(RemovalReason reason, std::chrono::milliseconds grace,
         ids.push_back(id);
     for (const quint64 id : ids) {
         QSseConnection *connection = find(id);
-        if (!connection || connection->ending)
+        if (!connection)
             continue;
         // A different time for each, so that they do not all come back at once.
         const std::chrono::milliseconds spread(
             QRandomGenerator::global()->bounded(qint64(retry.count()) + 1));
-        if (retry == 0ms || send(connection, QSseFrames::retry(retry + spread)))
+        if (connection->ending || retry == 0ms
+            || send(connection, QSseFrames::retry(retry + spread)))
             end(id, reason, grace);
     }
 }
@@ -439,7 +465,12 @@ void QSseShard::sendKeepAlives()
             < interval - interval * connection->keepAliveEarly / EarlyUnits)
             continue;
         connection->keepAliveEarly = QRandomGenerator::global()->bounded(MaximumEarly);
-        if (!connection->ending)
+        if (connection->ending)
+            continue;
+        // Behind what is queued it tells nothing, and a queue that stands still would only grow.
+        if (connection->queuedBytes() > 0)
+            touch(connection);
+        else
             send(connection, QSseFrames::keepAlive());
     }
     scheduleKeepAlive();

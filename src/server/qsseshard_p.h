@@ -87,6 +87,7 @@ private:
     void catchUp(quint64 id);
     bool sendPage(QSseConnection *connection);
     void watchDraining(QSseConnection *connection);
+    void unwatchDraining(QSseConnection *connection);
     void goLive(QSseConnection *connection);
 
     void joinGroup(QSseConnection *connection);

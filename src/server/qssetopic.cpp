@@ -36,7 +36,8 @@ void QSseTopic::setSnapshot(std::function<QSseEvent()> snapshot)
 
 QSseEvent QSseTopic::snapshot() const
 {
-    return d->snapshot ? d->snapshot() : QSseEvent();
+    const auto snapshot = d->snapshot; // a copy: it may set another or unregister the topic
+    return snapshot ? snapshot() : QSseEvent();
 }
 
 QString QSseTopic::notify(const QSseEvent &event)

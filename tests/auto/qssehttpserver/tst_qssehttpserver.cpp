@@ -9,6 +9,7 @@
 #include <QtCore/QJsonArray>
 #include <QtCore/QJsonDocument>
 #include <QtCore/QRegularExpression>
+#include <QtCore/QThread>
 #include <QtNetwork/QTcpServer>
 #include <QtTest/QSignalSpy>
 #include <QtTest/QTest>
@@ -69,6 +70,7 @@ private Q_SLOTS:
     void streamsFixedTopics();
     void streamsInForeignRoute();
     void streamsOverKeptConnection();
+    void streamsInPipeline();
     void streamsToHttp10();
     void resumes_data();
     void resumes();
@@ -89,6 +91,8 @@ private Q_SLOTS:
     void manyConnectionsAtOnce();
     void listenFails();
     void stopsListening();
+    void stopsListeningInRoute();
+    void movesToThread();
     void destroyedWithStreams();
 };
 
@@ -175,6 +179,31 @@ void TestQSseHttpServer::streamsOverKeptConnection()
     QTRY_VERIFY(socket.peek(1000).contains("text/event-stream"));
     f.server.notify(QStringLiteral("a"), QSseEvent("1"));
     QTRY_VERIFY(socket.peek(1000).endsWith("data: 1\n\n"));
+}
+
+// RFC 9112 §9.3.2: what was asked for before the stream is answered before it, and completely.
+void TestQSseHttpServer::streamsInPipeline()
+{
+    Fixture f;
+    const QByteArray page(5'000'000, 'p');
+    f.http.route(QStringLiteral("/"), [page] { return page; });
+    QTcpSocket socket;
+    socket.connectToHost(QHostAddress::LocalHost, f.port);
+    // The last comes too late: after a stream nothing is answered any more.
+    socket.write(StreamClient::get("/") + StreamClient::get("/events?topic=a")
+                 + StreamClient::get("/"));
+    QTRY_COMPARE(f.server.subscriberCount(), 1);
+    f.server.notify(QStringLiteral("a"), QSseEvent("1"));
+    QByteArray got;
+    const auto isRead = [&] {
+        got += socket.readAll();
+        return got.endsWith("data: 1\n\n");
+    };
+    QTRY_VERIFY(isRead());
+    QCOMPARE(got.count("HTTP/1.1 200"), 2);
+    QVERIFY(got.contains(page + "HTTP/1.1 200 OK\r\nConnection: close\r\n"));
+    socket.abort();
+    QTRY_COMPARE(f.server.subscriberCount(), 0);
 }
 
 void TestQSseHttpServer::streamsToHttp10()
@@ -534,6 +563,40 @@ void TestQSseHttpServer::stopsListening()
     QTRY_COMPARE(late.error(), QAbstractSocket::ConnectionRefusedError);
     f.server.notify(QStringLiteral("a"), QSseEvent("1"));
     QTRY_COMPARE(client->data(), QStringList(QStringLiteral("1")));
+}
+
+void TestQSseHttpServer::stopsListeningInRoute()
+{
+    Fixture f;
+    f.http.route(QStringLiteral("/stop"), [&] {
+        f.http.close();
+        return "stopped";
+    });
+    const auto client = f.get("/stop");
+    QTRY_COMPARE(client->body(), QByteArray("stopped"));
+    QVERIFY(f.http.serverPorts().isEmpty());
+    QTRY_VERIFY(client->isEnded());
+}
+
+void TestQSseHttpServer::movesToThread()
+{
+    QThread thread;
+    auto *parent = new QObject;
+    auto *server = new QSseServer(parent);
+    auto *http = new QSseHttpServer(server, parent);
+    http->addEventStream(QStringLiteral("/events"));
+    parent->moveToThread(&thread);
+    connect(&thread, &QThread::finished, parent, &QObject::deleteLater);
+    thread.start();
+    quint16 port = 0;
+    QMetaObject::invokeMethod(
+        http, [&] { port = http->listen(QHostAddress::LocalHost); }, Qt::BlockingQueuedConnection);
+    StreamClient client(port, StreamClient::get("/events?topic=a"));
+    QTRY_VERIFY(!client.body().isEmpty());
+    server->notify(QStringLiteral("a"), QSseEvent("1"));
+    QTRY_COMPARE(client.data(), QStringList(QStringLiteral("1")));
+    thread.quit();
+    thread.wait();
 }
 
 void TestQSseHttpServer::destroyedWithStreams()

@@ -7,12 +7,24 @@
 #include <QtCore/QJsonObject>
 #include <QtCore/QMutex>
 #include <QtCore/QPointer>
+#include <QtCore/QProcess>
 #include <QtCore/QRegularExpression>
+#include <QtCore/QStandardPaths>
+#include <QtCore/QTemporaryDir>
 #include <QtCore/QThread>
 #include <QtCore/QTimer>
 #include <QtNetwork/QTcpServer>
 #include <QtTest/QSignalSpy>
 #include <QtTest/QTest>
+
+#if QT_CONFIG(ssl)
+#include <QtNetwork/QSslCertificate>
+#include <QtNetwork/QSslKey>
+#include <QtNetwork/QSslSocket>
+#endif
+
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include <atomic>
 #include <memory>
@@ -62,6 +74,42 @@ QStringList numbers(int first, int last)
     return list;
 }
 
+// Breaks a connection so that the other end learns of it only by using it.
+void reset(QTcpSocket &socket)
+{
+    const linger atOnce { 1, 0 };
+    ::setsockopt(int(socket.socketDescriptor()), SOL_SOCKET, SO_LINGER, &atOnce, sizeof(atOnce));
+    socket.disconnect();
+    socket.abort();
+}
+
+#if QT_CONFIG(ssl)
+// Starts TLS with a certificate that nobody signed; false when there is no openssl to make it.
+bool startServerEncryption(QSslSocket *socket)
+{
+    const QString openssl = QStandardPaths::findExecutable(QStringLiteral("openssl"));
+    const QTemporaryDir dir;
+    if (openssl.isEmpty() || !dir.isValid() || !QSslSocket::supportsSsl())
+        return false;
+    const QString key = dir.filePath(QStringLiteral("key.pem"));
+    const QString certificate = dir.filePath(QStringLiteral("cert.pem"));
+    QProcess process;
+    process.start(
+        openssl,
+        QStringLiteral("req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes "
+                       "-days 2 -subj /CN=127.0.0.1 -keyout")
+                .split(QLatin1Char(' '))
+            << key << QStringLiteral("-out") << certificate);
+    QFile file(key);
+    if (!process.waitForFinished() || !file.open(QIODevice::ReadOnly))
+        return false;
+    socket->setPrivateKey(QSslKey(&file, QSsl::Ec));
+    socket->setLocalCertificateChain(QSslCertificate::fromPath(certificate));
+    socket->startServerEncryption();
+    return true;
+}
+#endif
+
 } // namespace
 
 class TestQSseServer : public QObject
@@ -79,6 +127,8 @@ private Q_SLOTS:
     void topicSlots();
     void subscribeInProcess();
     void subscribeFromThread();
+    void signalsInOrderFromNestedLoop();
+    void movesToThread();
 
     void registry();
     void strictMode();
@@ -89,21 +139,30 @@ private Q_SLOTS:
     void sendsOnceWhenFiltersOverlap();
     void filtersPerSubscriber();
     void firstEvent();
+    void firstEventWithKnownId();
     void snapshotBeforeLive();
     void snapshotThatPublishes();
+    void snapshotThatUnregisters();
+    void snapshotThatIsNotValid();
     void noLossBetweenSnapshotAndLive();
 
     void resumes();
     void resumesAfterForeignId();
+    void resumesAfterIdThatWasRepublished();
     void resumesWithGap_data();
     void resumesWithGap();
     void resumesFromEarliest();
     void resumePositionMovesWithQuietTopic();
     void replayLargerThanQueue();
+    void replayLargerThanQueueOverTls();
+    void joinsWhileTheOnlyOtherBreaks();
+    void breaksWithNameAndExpression();
 
     void keepAlive();
     void keepAliveIsResetByEvents();
     void keepAliveFromEnvironment();
+    void keepAliveNeverQueues();
+    void negativeRetryInterval();
 
     void overflowRemovesTheSlowAlone();
     void burstLargerThanQueue();
@@ -111,6 +170,10 @@ private Q_SLOTS:
     void disconnectAllAndResume();
     void ignoresFurtherInput();
     void closes();
+    void closesOnce();
+    void closesInTime_data();
+    void closesInTime();
+    void closesWhoeverReadsSlowly();
     void refusesSubscribers();
     void subscriberInformation();
     void destroyedWithSubscribers();
@@ -304,6 +367,59 @@ void TestQSseServer::subscribeFromThread()
     thread.wait();
 }
 
+void TestQSseServer::signalsInOrderFromNestedLoop()
+{
+    QSseServer server;
+    QStringList ofTopic;
+    QStringList ofServer;
+    connect(server.topic(QStringLiteral("a")), &QSseTopic::notified, this, [&](const QSseEvent &e) {
+        ofTopic.append(e.data());
+        if (ofTopic.size() > 1)
+            return;
+        server.notify(QStringLiteral("a"), numbered(3));
+        QVERIFY(QTest::qWaitFor([&] { return ofServer.size() == 3; }));
+    });
+    connect(&server, &QSseServer::notified, this,
+            [&](const QSseEvent &e) { ofServer.append(e.data()); });
+    server.notify(QStringLiteral("a"), numbered(1));
+    server.notify(QStringLiteral("a"), numbered(2));
+    QTRY_COMPARE(ofServer, numbers(1, 3));
+    QCOMPARE(ofTopic, numbers(1, 3));
+}
+
+void TestQSseServer::movesToThread()
+{
+    QThread thread;
+    auto *server = new QSseServer;
+    server->setKeepAliveInterval(20ms);
+    server->moveToThread(&thread);
+    connect(&thread, &QThread::finished, server, &QObject::deleteLater);
+    thread.start();
+
+    QTcpServer listener;
+    listener.listen(QHostAddress::LocalHost);
+    StreamClient client(listener.serverPort());
+    QTRY_VERIFY(listener.hasPendingConnections());
+    QTcpSocket *socket = listener.nextPendingConnection();
+    socket->setParent(nullptr);
+    socket->moveToThread(&thread);
+    std::atomic<QThread *> sendsIn = nullptr;
+    QSseSubscription subscription { { "a" } };
+    subscription.filter = [&](const QSseEvent &, const QSseSubscriber &) {
+        sendsIn = QThread::currentThread();
+        return true;
+    };
+    QMetaObject::invokeMethod(server, [&] { server->addSubscriber(socket, subscription); });
+    QTRY_VERIFY(!client.body().isEmpty());
+    server->notify(QStringLiteral("a"), numbered(1));
+    QTRY_COMPARE(client.data(), numbers(1, 1));
+    QCOMPARE(sendsIn.load(), &thread);
+    QTRY_VERIFY(!client.comments().isEmpty());
+    thread.quit();
+    thread.wait();
+    QTRY_VERIFY(client.isEnded());
+}
+
 void TestQSseServer::registry()
 {
     QSseServer server;
@@ -453,6 +569,36 @@ void TestQSseServer::firstEvent()
     QTRY_VERIFY(other->lastEventId().endsWith(QStringLiteral("-1")));
 }
 
+// Cut off after a first event that has an id from further on, a client resumes where it was.
+void TestQSseServer::firstEventWithKnownId()
+{
+    Fixture f;
+    for (const char *id : { "one", "two", "three" }) {
+        QSseEvent event(id);
+        event.setIdUtf8(id);
+        f.server->notify(QStringLiteral("a"), event);
+    }
+    f.server->topic(QStringLiteral("s"))->setSnapshot([] { return QSseEvent("snapshot"); });
+    QSseSubscription subscription;
+    subscription.firstEvent = QSseEvent("welcome");
+    subscription.firstEvent.setId(QStringLiteral("three"));
+    const auto idAfterFirstEvent = [&](const QList<QSseTopicFilter> &topics, const QString &id) {
+        subscription.topics = topics;
+        subscription.lastEventId = id;
+        const auto client = f.connectClient(subscription);
+        if (!QTest::qWaitFor([&] { return !client->events().isEmpty(); }))
+            return QByteArray("nothing came");
+        const QByteArray body = client->body();
+        QSseParser parser;
+        parser.addData(body.left(body.indexOf("\n\n", body.indexOf("welcome\n\n") + 9) + 2));
+        while (parser.readNext() != QSseParser::Token::NoToken) { }
+        return parser.lastEventId();
+    };
+    QCOMPARE(idAfterFirstEvent({ "a" }, QStringLiteral("one")), QByteArray("one"));
+    QCOMPARE(idAfterFirstEvent({ "a" }, QStringLiteral("unknown")), QByteArray("unknown"));
+    QCOMPARE(idAfterFirstEvent({ "s" }, QString()), QByteArray());
+}
+
 void TestQSseServer::snapshotBeforeLive()
 {
     Fixture f;
@@ -482,6 +628,33 @@ void TestQSseServer::snapshotThatPublishes()
     const auto client = f.connectClient({ "a", "b" });
     QTRY_COMPARE(client->data(),
                  QStringList({ QStringLiteral("1"), QStringLiteral("from the snapshot") }));
+}
+
+void TestQSseServer::snapshotThatUnregisters()
+{
+    Fixture f;
+    const QString text = QStringLiteral("what the function has is still there");
+    f.server->topic(QStringLiteral("a"))->setSnapshot([&f, text] {
+        f.server->unregisterTopic(QStringLiteral("a"));
+        f.server->notify(QStringLiteral("a"), numbered(1));
+        return QSseEvent(text);
+    });
+    const auto client = f.connectClient({ "a" });
+    QTRY_COMPARE(client->data(), QStringList({ text, QStringLiteral("1") }));
+}
+
+void TestQSseServer::snapshotThatIsNotValid()
+{
+    Fixture f;
+    f.server->topic(QStringLiteral("a"))->setSnapshot([] {
+        QSseEvent snapshot("x");
+        snapshot.setEvent(QStringLiteral("a\nb"));
+        return snapshot;
+    });
+    f.server->notify(QStringLiteral("a"), numbered(1));
+    QTest::ignoreMessage(QtWarningMsg, QRegularExpression(QStringLiteral("snapshot of a")));
+    const auto client = f.connectClient({ "a" }, QStringLiteral("unknown"));
+    QTRY_COMPARE(client->data().mid(1), numbers(1, 1));
 }
 
 void TestQSseServer::noLossBetweenSnapshotAndLive()
@@ -545,6 +718,23 @@ void TestQSseServer::resumesAfterForeignId()
     }
     const auto client = f.connectClient({ "a" }, QStringLiteral("order-2"));
     QTRY_COMPARE(client->data(), numbers(3, 5));
+}
+
+// An event that is passed on with the id it came with does not move the readers of the first one.
+void TestQSseServer::resumesAfterIdThatWasRepublished()
+{
+    Fixture f;
+    const QString id = f.server->notify(QStringLiteral("raw"), numbered(1));
+    f.server->notify(QStringLiteral("raw"), numbered(2));
+    QSseEvent again("1 again");
+    again.setId(id);
+    const QString newId = f.server->notify(QStringLiteral("derived"), again);
+    QVERIFY(newId != id);
+    const auto raw = f.connectClient({ "raw" }, id);
+    QTRY_COMPARE(raw->data(), numbers(2, 2));
+    const auto derived = f.connectClient({ "derived" }, newId);
+    f.server->notify(QStringLiteral("derived"), numbered(3));
+    QTRY_COMPARE(derived->data(), numbers(3, 3));
 }
 
 void TestQSseServer::resumesWithGap_data()
@@ -628,6 +818,81 @@ void TestQSseServer::replayLargerThanQueue()
     QVERIFY(removed.isEmpty());
 }
 
+// A TLS socket has two queues, and must go on when either gets shorter.
+void TestQSseServer::replayLargerThanQueueOverTls()
+{
+#if QT_CONFIG(ssl)
+    QTcpServer listener;
+    listener.listen(QHostAddress::LocalHost);
+    QSslSocket client;
+    client.setPeerVerifyMode(QSslSocket::VerifyNone);
+    client.connectToHost(QHostAddress::LocalHost, listener.serverPort());
+    QTRY_VERIFY(listener.hasPendingConnections());
+    const std::unique_ptr<QTcpSocket> accepted(listener.nextPendingConnection());
+    auto socket = std::make_unique<QSslSocket>();
+    socket->setSocketDescriptor(::dup(int(accepted->socketDescriptor())));
+    accepted->abort();
+    if (!startServerEncryption(socket.get()))
+        QSKIP("needs the openssl program");
+    client.startClientEncryption();
+    QTRY_VERIFY(socket->isEncrypted() && client.isEncrypted());
+
+    QSseServer server;
+    server.setKeepAliveInterval(0ms);
+    server.setHistorySize(2000);
+    const QString id = server.notify(QStringLiteral("a"), QSseEvent("first"));
+    for (int i = 0; i < 1500; ++i)
+        server.notify(QStringLiteral("a"), QSseEvent(QByteArray(10'000, 'x')));
+    server.notify(QStringLiteral("a"), QSseEvent("last"));
+    client.setReadBufferSize(1);
+    server.addSubscriber(socket.release(), { { "a" }, id });
+    QTest::qWait(100);
+    client.setReadBufferSize(0);
+    QByteArray end;
+    const auto isRead = [&] {
+        end = (end + client.readAll()).right(1000);
+        return end.contains("data: last\n\n");
+    };
+    QTRY_VERIFY(isRead());
+#else
+    QSKIP("This Qt has no TLS");
+#endif
+}
+
+// What waits for a group is sent when one joins. If its only member turns out to be gone then, the
+// group is gone too.
+void TestQSseServer::joinsWhileTheOnlyOtherBreaks()
+{
+    Fixture f;
+    const auto gone = f.connectClient({ "a" });
+    QTRY_VERIFY(!gone->body().isEmpty());
+    const auto client = std::make_unique<StreamClient>(f.listener.serverPort());
+    QTRY_VERIFY(f.listener.hasPendingConnections());
+    QTcpSocket *socket = f.listener.nextPendingConnection();
+
+    // All in one turn, so that the first to notice is the one that sends.
+    reset(gone->socket());
+    f.server->notify(QStringLiteral("a"), numbered(1));
+    f.server->addSubscriber(socket, { { "a" } });
+    f.server->notify(QStringLiteral("a"), numbered(2));
+    QTRY_COMPARE(client->data(), numbers(2, 2));
+    f.server->notify(QStringLiteral("a"), numbered(3));
+    QTRY_COMPARE(client->data(), numbers(2, 3));
+    QTRY_COMPARE(f.server->subscriberCount(), 1);
+}
+
+// A name stays a single entry when an expression of the same text is asked for as well.
+void TestQSseServer::breaksWithNameAndExpression()
+{
+    Fixture f;
+    const QSseTopicFilter expression { QRegularExpression(QStringLiteral("a")) };
+    const auto gone = f.connectClient({ "a", expression, "a" });
+    QTRY_VERIFY(!gone->body().isEmpty());
+    reset(gone->socket());
+    f.server->notify(QStringLiteral("a"), QSseEvent(QByteArray(300'000, 'x')));
+    QTRY_COMPARE(f.server->subscriberCount(), 0);
+}
+
 void TestQSseServer::keepAlive()
 {
     Fixture f;
@@ -660,6 +925,32 @@ void TestQSseServer::keepAliveFromEnvironment()
     qputenv("SSE_KEEP_ALIVE_IN_MS", "soon");
     QCOMPARE(QSseServer().keepAliveInterval(), 15s);
     qunsetenv("SSE_KEEP_ALIVE_IN_MS");
+}
+
+void TestQSseServer::keepAliveNeverQueues()
+{
+    Fixture f;
+    f.server->setKeepAliveInterval(1ms);
+    const auto client = f.connectClient({ "a" });
+    QTRY_VERIFY(!client->body().isEmpty());
+    client->stopReading();
+    for (int i = 0; i < 40; ++i)
+        f.server->notify(QStringLiteral("a"), QSseEvent(QByteArray(500'000, 'x')));
+    QTest::qWait(500);
+    f.server->setKeepAliveInterval(0ms);
+    client->startReading();
+    QTRY_COMPARE(client->events().size(), 40);
+    QVERIFY2(client->comments().size() < 10, QByteArray::number(client->comments().size()));
+}
+
+void TestQSseServer::negativeRetryInterval()
+{
+    Fixture f;
+    f.server->setRetryInterval(-1ms);
+    QCOMPARE(f.server->retryInterval(), 0ms);
+    const auto client = f.connectClient({ "a" });
+    QTRY_VERIFY(client->lastEventId().endsWith(QStringLiteral("-0")));
+    QCOMPARE(client->retry(), 0ms);
 }
 
 void TestQSseServer::overflowRemovesTheSlowAlone()
@@ -794,6 +1085,72 @@ void TestQSseServer::closes()
     QTRY_COMPARE(emptyClosed.size(), 1);
 }
 
+void TestQSseServer::closesOnce()
+{
+    Fixture f;
+    QSignalSpy closed(f.server.get(), &QSseServer::closed);
+    connect(f.server.get(), &QSseServer::subscriberRemoved, this, [&] { f.server->close(); });
+    const auto client = f.connectClient({ "a" });
+    f.server->disconnectAll();
+    QTRY_COMPARE(closed.size(), 1);
+    f.server->close();
+    QTest::qWait(20);
+    QCOMPARE(closed.size(), 1);
+}
+
+void TestQSseServer::closesInTime_data()
+{
+    QTest::addColumn<bool>("disconnected");
+    QTest::addColumn<int>("grace");
+    QTest::newRow("no grace") << false << 0;
+    QTest::newRow("negative") << false << -1;
+    QTest::newRow("while being disconnected") << true << 50;
+}
+
+void TestQSseServer::closesInTime()
+{
+    QFETCH(bool, disconnected);
+    QFETCH(int, grace);
+    Fixture f;
+    QSignalSpy closed(f.server.get(), &QSseServer::closed);
+    const auto stuck = f.connectClient({ "a" });
+    QTRY_VERIFY(!stuck->body().isEmpty());
+    stuck->stopReading();
+    for (int i = 0; i < 40; ++i)
+        f.server->notify(QStringLiteral("a"), QSseEvent(QByteArray(500'000, 'x')));
+    QTest::qWait(50);
+    if (disconnected)
+        f.server->disconnectAll();
+    f.server->close(std::chrono::milliseconds(grace));
+    QTRY_COMPARE_WITH_TIMEOUT(closed.size(), 1, 1000);
+}
+
+// What goes out of the history while a stream ends is no reason to cut it.
+void TestQSseServer::closesWhoeverReadsSlowly()
+{
+    Fixture f;
+    f.server->setMaximumQueuedBytes(64 * 1024);
+    f.server->setHistorySize(200);
+    QSignalSpy removed(f.server.get(), &QSseServer::subscriberRemoved);
+    const auto slow = f.connectClient({ "a" });
+    QTRY_VERIFY(!slow->body().isEmpty());
+    slow->stopReading();
+    const QSseEvent event(QByteArray(50'000, 'x'));
+    for (int i = 0; i < 200; ++i)
+        f.server->notify(QStringLiteral("a"), event);
+    QTest::qWait(150);
+    f.server->close(10s);
+    for (int i = 0; i < 400; ++i)
+        f.server->notify(QStringLiteral("a"), event);
+    QTest::qWait(150);
+    f.server->notify(QStringLiteral("a"), event);
+    QTest::qWait(20);
+    QVERIFY(removed.isEmpty());
+    slow->startReading();
+    QTRY_COMPARE(removed.size(), 1);
+    QCOMPARE(removed.at(0).at(1).value<RemovalReason>(), RemovalReason::ServerClosed);
+}
+
 void TestQSseServer::refusesSubscribers()
 {
     Fixture f;
@@ -818,6 +1175,8 @@ void TestQSseServer::refusesSubscribers()
     auto unconnected = std::make_unique<QTcpSocket>();
     QTest::ignoreMessage(QtWarningMsg, "The socket is not connected");
     QCOMPARE(f.server->addSubscriber(unconnected.release(), QSseSubscription { { "a" } }).id(), 0U);
+    QTest::ignoreMessage(QtWarningMsg, "The socket is not connected");
+    QCOMPARE(f.server->addSubscriber(nullptr, QSseSubscription { { "a" } }).id(), 0U);
 }
 
 void TestQSseServer::subscriberInformation()
@@ -860,6 +1219,12 @@ void TestQSseServer::destroyedByItsOwnSignal()
     f.server->notify(QStringLiteral("a"), numbered(1));
     f.server->notify(QStringLiteral("a"), numbered(2));
     QTRY_VERIFY(!f.server);
+
+    f.server = std::make_unique<QSseServer>();
+    connect(f.server.get(), &QSseServer::subscriberAdded, this, [&] { f.server.reset(); });
+    const auto late = f.connectClient({ "a" });
+    QVERIFY(!f.server);
+    QTRY_VERIFY(late->isEnded());
 }
 
 QTEST_GUILESS_MAIN(TestQSseServer)
