@@ -164,8 +164,9 @@ public:
 
 public Q_SLOTS:
     /*! Publishes \a event under \a topic and returns its id: the event's own, or one made from
-        its position. Thread-safe; never waits for the network. Returns a null string, with
-        errorOccurred(), when the event is refused. */
+        its position if it has none, or brings one that this server made for another event.
+        Thread-safe; never waits for the network. Returns a null string, with errorOccurred(),
+        when the event is refused. */
     QString notify(const QString &topic, const QSseEvent &event);
     /*! Publishes \a events, each under its own QSseEvent::topic(): all of them, one after the
         other with nothing between, or none. Returns their ids, or nothing. Thread-safe. */
