@@ -94,7 +94,8 @@ public:
     /*! event(), or "message" when that is empty: the type a client dispatches. */
     QString type() const;
 
-    /*! The id a client sends back as Last-Event-ID; a null string for none. */
+    /*! The id a client sends back as Last-Event-ID; a null string for none. Ids of your own must
+        be unique over all topics: a client resumes after the newest event that has its id. */
     QString id() const;
     void setId(const QString &id);
     /*! The id as it is kept: UTF-8, no conversion. Null when none is set. */

@@ -56,7 +56,7 @@ public:
     /*! What was refused; the event or subscriber concerned is dropped, all others go on. */
     enum class Error {
         InvalidEvent,       //!< QSseEvent::error() is set
-        EventTooLarge,      //!< the encoded event exceeds maximumEventSize()
+        EventTooLarge,      //!< the event exceeds maximumEventSize()
         InvalidTopic,       //!< the topic's name is no valid one, see QSseTopicFilter::topicError()
         UnknownTopic,       //!< the server is strict and the topic is not registered
         TooManyTopics,      //!< a new topic would exceed maximumTopics()
@@ -99,7 +99,7 @@ public:
         and is then told of the gap. */
     qint64 maximumQueuedBytes() const;
     void setMaximumQueuedBytes(qint64 bytes);
-    /*! The most bytes an event may have on the wire; 1 MiB. */
+    /*! The most bytes the fields of an event may have together; 1 MiB. */
     int maximumEventSize() const;
     void setMaximumEventSize(int bytes);
     /*! The most topics there may be; 100,000. */

@@ -33,7 +33,7 @@ struct QSseSubscription
     QSseEventFilter filter = {}; //!< the per-connection matcher; none takes everything
     QVariantMap claims = {};     //!< what is known of the client; kept for QSseSubscriber::claims()
     QSseEvent firstEvent = {};   //!< sent before everything else, on every connect; none when null
-    QList<QPair<QByteArray, QByteArray>> responseHeaders = {}; //!< sent besides the usual ones
+    QList<QPair<QByteArray, QByteArray>> responseHeaders = {}; //!< sent as they are
 };
 
 /*!
