@@ -681,10 +681,12 @@ void TestQSseServer::noLossBetweenSnapshotAndLive()
     std::vector<std::unique_ptr<StreamClient>> clients;
     for (int i = 0; i < 50; ++i)
         clients.push_back(f.connectClient({ "a" }));
-    const bool allServed = QTest::qWaitFor([&] {
-        return std::all_of(clients.begin(), clients.end(),
-                           [](const auto &client) { return client->events().size() > 20; });
-    });
+    const bool allServed = QTest::qWaitFor(
+        [&] {
+            return std::all_of(clients.begin(), clients.end(),
+                               [](const auto &client) { return client->events().size() > 20; });
+        },
+        30'000);
     stop = true;
     publisher.join();
     QVERIFY(allServed);
