@@ -50,7 +50,8 @@ qint64 QSseConnection::queuedBytes() const
 {
     qint64 queued = m_socket->bytesToWrite();
 #if QT_CONFIG(ssl)
-    if (const auto *ssl = qobject_cast<const QSslSocket *>(m_socket))
+    // Asked for each connection with each event: what is known to be plain is not cast.
+    if (const auto *ssl = m_isPlain ? nullptr : qobject_cast<const QSslSocket *>(m_socket))
         queued += ssl->encryptedBytesToWrite();
 #endif
     return queued;
