@@ -16,6 +16,10 @@ struct QSseLoggedEvent
     quint64 position = 0; //!< 1 for the log's first event, then one more each
     QSseEvent event;      //!< with topic, id and occurredAt filled in
     QByteArray frame;     //!< event.encode()
+
+    /*! About how many bytes of memory this takes. */
+    qsizetype memory() const { return Overhead + event.size() + frame.size(); }
+    static constexpr qsizetype Overhead = 448; // of a short event, as measured
 };
 
 using QSseLoggedEventPointer = std::shared_ptr<const QSseLoggedEvent>;
@@ -44,7 +48,7 @@ public:
     /*! Keeps \a event, which is valid and has a topic, under the next position; an id made of that
         and the time are filled in where it has none. Never fails; what was made of it is
         returned. */
-    virtual QSseLoggedEventPointer append(const QSseEvent &event) = 0;
+    virtual QSseLoggedEventPointer append(QSseEvent event) = 0;
 
     /*! The position of the last event appended, 0 before the first. */
     virtual quint64 head() const = 0;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "qssememorylog.h"
+#include "qssefiltertree_p.h"
 
 #include <QtCore/QHash>
 #include <QtCore/QMutex>
@@ -10,6 +11,8 @@
 #include <deque>
 #include <map>
 #include <queue>
+#include <unordered_map>
+#include <variant>
 
 QSseEventLog::~QSseEventLog() = default;
 
@@ -48,7 +51,7 @@ public:
     void dropOldest(TopicLog &topic);
     void enforceLimits(TopicLog &topic);
     QList<const TopicLog *> matching(const QList<QSseTopicFilter> &filters) const;
-    QByteArray idAt(quint64 position) const { return idPrefix + QByteArray::number(position); }
+    QByteArray idAt(quint64 position) const;
 
     mutable QMutex mutex;
     const QByteArray idPrefix = makeEpoch() + '-';
@@ -56,24 +59,35 @@ public:
     qint64 bytes = 0;
     int maximumEventsPerTopic = 1000;
     qint64 maximumBytes = qint64(64) * 1024 * 1024;
-    std::map<QString, TopicLog> topics;     // nodes stay where they are, so they can be pointed to
+    std::unordered_map<QString, TopicLog> topics; // stay where they are, so are pointed to
     std::map<quint64, TopicLog *> byOldest; // topics that keep events, by their oldest's position
     QHash<QByteArray, quint64> foreignIds;  // of kept events whose id the caller chose
 };
+
+QByteArray QSseMemoryLogPrivate::idAt(quint64 position) const
+{
+    const QByteArray number = QByteArray::number(position);
+    QByteArray id;
+    id.reserve(idPrefix.size() + number.size());
+    return id.append(idPrefix).append(number);
+}
 
 void QSseMemoryLogPrivate::dropOldest(TopicLog &topic)
 {
     const QSseLoggedEventPointer oldest = std::move(topic.events.front());
     topic.events.pop_front();
     topic.droppedUpTo = oldest->position;
-    bytes -= oldest->frame.size();
+    bytes -= oldest->memory();
 
     const auto foreign = foreignIds.constFind(oldest->event.idUtf8());
     if (foreign != foreignIds.constEnd() && *foreign == oldest->position)
         foreignIds.erase(foreign);
-    byOldest.erase(oldest->position);
-    if (!topic.events.empty())
-        byOldest.emplace(topic.events.front()->position, &topic);
+    // With its node: in a full log this happens for each event.
+    auto node = byOldest.extract(oldest->position);
+    if (topic.events.empty())
+        return;
+    node.key() = topic.events.front()->position;
+    byOldest.insert(std::move(node));
 }
 
 void QSseMemoryLogPrivate::enforceLimits(TopicLog &topic)
@@ -98,9 +112,14 @@ QList<const TopicLog *> QSseMemoryLogPrivate::matching(const QList<QSseTopicFilt
         }
         return found;
     }
+    // There may be many topics, so they are not each asked of each filter.
+    QSseFilterTree<std::monostate> wanted;
+    for (const QSseTopicFilter &filter : filters)
+        wanted.insert(filter, {});
     for (const auto &[name, topic] : topics) {
-        const auto matches = [&name = name](const QSseTopicFilter &f) { return f.matches(name); };
-        if (std::any_of(filters.begin(), filters.end(), matches))
+        bool matches = false;
+        wanted.match(name, [&matches](std::monostate) { matches = true; });
+        if (matches)
             found.append(&topic);
     }
     return found;
@@ -138,28 +157,29 @@ void QSseMemoryLog::setMaximumBytes(qint64 bytes)
         d->enforceLimits(topic);
 }
 
-QSseLoggedEventPointer QSseMemoryLog::append(const QSseEvent &event)
+QSseLoggedEventPointer QSseMemoryLog::append(QSseEvent event)
 {
     auto logged = std::make_shared<QSseLoggedEvent>();
-    logged->event = event;
-    if (!event.occurredAt().isValid())
+    logged->event = std::move(event);
+    if (!logged->event.occurredAt().isValid())
         logged->event.setOccurredAt(QDateTime::currentDateTimeUtc());
+    const QByteArray id = logged->event.idUtf8();
 
     const QMutexLocker locker(&d->mutex);
     logged->position = ++d->head;
     // An id of ours belongs to the event it was made for: readers who saw that must not be taken to
     // this one, into which its publisher made it.
-    if (event.idUtf8().isEmpty() || event.idUtf8().startsWith(d->idPrefix))
+    if (id.isEmpty() || id.startsWith(d->idPrefix))
         logged->event.setIdUtf8(d->idAt(logged->position));
     else
-        d->foreignIds.insert(event.idUtf8(), logged->position);
+        d->foreignIds.insert(id, logged->position);
     logged->frame = logged->event.encode();
 
-    TopicLog &topic = d->topics[event.topic()];
+    TopicLog &topic = d->topics[logged->event.topic()];
     if (topic.events.empty())
         d->byOldest.emplace(logged->position, &topic);
     topic.events.push_back(logged);
-    d->bytes += logged->frame.size();
+    d->bytes += logged->memory();
     d->enforceLimits(topic);
     return logged;
 }

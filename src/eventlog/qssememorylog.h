@@ -22,12 +22,12 @@ public:
     /*! The most events kept for a topic; 1000 unless set, 0 for none. */
     int maximumEventsPerTopic() const;
     void setMaximumEventsPerTopic(int count);
-    /*! The most bytes of frames kept over all topics; 64 MiB unless set. Beyond it the oldest
-        event of all goes first. */
+    /*! The most bytes of memory kept events may take, over all topics; 64 MiB unless set. Beyond it
+       the oldest event of all goes first. */
     qint64 maximumBytes() const;
     void setMaximumBytes(qint64 bytes);
 
-    QSseLoggedEventPointer append(const QSseEvent &event) override;
+    QSseLoggedEventPointer append(QSseEvent event) override;
     quint64 head() const override;
     QByteArray idAt(quint64 position) const override;
     std::optional<quint64> positionOf(const QByteArray &id) const override;

@@ -139,6 +139,11 @@ QSseEvent::Error QSseEvent::error() const
     return Error::NoError;
 }
 
+qsizetype QSseEvent::size() const
+{
+    return d->comment.size() + d->data.size() + d->event.size() + d->id.size();
+}
+
 QString QSseEvent::errorString() const
 {
     switch (error()) {

@@ -73,6 +73,8 @@ public:
     Error error() const;
     /*! One translated line for error(), empty when there is none. */
     QString errorString() const;
+    /*! The bytes its comment, data, event and id take as UTF-8. */
+    qsizetype size() const;
     /*! Whether encode() gives anything. */
     bool isValid() const { return error() == Error::NoError; }
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "qssetopicfilter.h"
+#include "qssetopicfilter_p.h"
 
 #include <QtCore/QCoreApplication>
 #include <QtCore/QDebug>
@@ -24,9 +25,7 @@ namespace {
 
 using Kind = QSseTopicFilterPrivate::Kind;
 
-constexpr QLatin1Char Separator('/');
-constexpr QLatin1String OneLevel("*");
-constexpr QLatin1String TheRest("**");
+using namespace QSseTopicLevels;
 
 QString translate(const char *text)
 {
@@ -71,15 +70,6 @@ QString filterError(QStringView pattern)
             return translate("'*' must be a whole level of a topic filter");
     }
     return QString();
-}
-
-// Takes the first level off path.
-QStringView takeLevel(QStringView *path)
-{
-    const qsizetype end = path->indexOf(Separator);
-    const QStringView level = end < 0 ? *path : path->first(end);
-    *path = end < 0 ? QStringView() : path->sliced(end + 1);
-    return level;
 }
 
 bool wildcardMatches(QStringView pattern, QStringView topic)
@@ -149,6 +139,11 @@ QString QSseTopicFilter::errorString() const
 bool QSseTopicFilter::isExact() const
 {
     return d->kind == Kind::Exact;
+}
+
+bool QSseTopicFilter::isExpression() const
+{
+    return d->kind == Kind::Expression;
 }
 
 QString QSseTopicFilter::pattern() const

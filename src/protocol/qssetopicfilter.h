@@ -49,6 +49,8 @@ public:
 
     /*! Whether the filter matches one topic alone: the one called pattern(). */
     bool isExact() const;
+    /*! Whether it was made of a regular expression. */
+    bool isExpression() const;
     /*! The pattern it was made of. */
     QString pattern() const;
     /*! Whether \a topic, a valid name, is wanted. */

@@ -8,6 +8,7 @@
 #endif
 
 #include <cerrno>
+#include <utility>
 #ifdef Q_OS_UNIX
 #include <sys/socket.h>
 #include <unistd.h>
@@ -34,10 +35,9 @@ QSseConnection::QSseConnection(std::shared_ptr<QSseJoin> join)
     : m_join(std::move(join)), m_socket(m_join->socket.release())
 {
     if (!m_socket) {
-        m_isPlain = true;
         m_socket = new QTcpSocket;
         if (m_socket->setSocketDescriptor(m_join->descriptor))
-            m_join->descriptor = -1;
+            m_descriptor = int(std::exchange(m_join->descriptor, -1));
     }
     m_socket->setReadBufferSize(ReadBufferSize);
     // An event must not wait until the one before it is acknowledged.
@@ -51,7 +51,7 @@ qint64 QSseConnection::queuedBytes() const
     qint64 queued = m_socket->bytesToWrite();
 #if QT_CONFIG(ssl)
     // Asked for each connection with each event: what is known to be plain is not cast.
-    if (const auto *ssl = m_isPlain ? nullptr : qobject_cast<const QSslSocket *>(m_socket))
+    if (const auto *ssl = m_descriptor >= 0 ? nullptr : qobject_cast<const QSslSocket *>(m_socket))
         queued += ssl->encryptedBytesToWrite();
 #endif
     return queued;
@@ -62,25 +62,33 @@ bool QSseConnection::wants(const QSseLoggedEvent &event) const
     return !m_join->filter || m_join->filter(event.event, m_join->subscriber);
 }
 
+bool QSseConnection::canSendDirectly() const
+{
+    return m_descriptor >= 0 && m_socket->bytesToWrite() == 0 && !m_join->filter;
+}
+
+qint64 QSseConnection::sendDirectly(const QByteArray &bytes)
+{
+#ifdef Q_OS_UNIX
+    ssize_t sent = 0;
+    do {
+        sent = ::send(m_descriptor, bytes.constData(), size_t(bytes.size()),
+                      MSG_NOSIGNAL | MSG_DONTWAIT);
+    } while (sent < 0 && errno == EINTR);
+    return sent < 0 && (errno == EAGAIN || errno == EWOULDBLOCK) ? 0 : sent;
+#else
+    Q_UNUSED(bytes)
+    return 0;
+#endif
+}
+
 bool QSseConnection::send(const QByteArray &bytes)
 {
-    qint64 sent = 0;
-#ifdef Q_OS_UNIX
-    // QTcpSocket::write() copies and switches the write notifier on and off for each event, so
-    // while nothing is queued, bytes go straight to the kernel. Never otherwise: they would
-    // overtake those in the queue.
-    if (m_isPlain && m_socket->bytesToWrite() == 0) {
-        do {
-            sent = ::send(int(m_socket->socketDescriptor()), bytes.constData(),
-                          size_t(bytes.size()), MSG_NOSIGNAL | MSG_DONTWAIT);
-        } while (sent < 0 && errno == EINTR);
-        if (sent == bytes.size())
-            return true;
-        if (sent < 0 && errno != EAGAIN && errno != EWOULDBLOCK)
-            return false;
-        sent = qMax(sent, qint64(0));
-    }
-#endif
+    // QTcpSocket::write() copies, and switches the write notifier on and off for each event.
+    const bool isFree = m_descriptor >= 0 && m_socket->bytesToWrite() == 0;
+    const qint64 sent = isFree ? sendDirectly(bytes) : 0;
+    if (sent == bytes.size())
+        return true;
     const qint64 rest = bytes.size() - sent;
-    return m_socket->write(bytes.constData() + sent, rest) == rest;
+    return sent >= 0 && m_socket->write(bytes.constData() + sent, rest) == rest;
 }

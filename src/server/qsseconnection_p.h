@@ -45,8 +45,13 @@ public:
     Q_DISABLE_COPY_MOVE(QSseConnection)
 
     /*! Sends \a bytes, or queues what the kernel does not take at once; answers whether the
-        connection still stands. */
+        connection still stands. The bytes are not needed any longer then. */
     bool send(const QByteArray &bytes);
+    /*! Hands \a bytes to the kernel and nobody else; answers how many it took, -1 when the
+        connection is broken. Only while nothing is queued: they would overtake it. */
+    qint64 sendDirectly(const QByteArray &bytes);
+    /*! Whether it may be called, and whatever event is sent. */
+    bool canSendDirectly() const;
     qint64 queuedBytes() const;
     bool wants(const QSseLoggedEvent &event) const;
 
@@ -66,7 +71,7 @@ public:
 private:
     std::shared_ptr<QSseJoin> m_join;
     QTcpSocket *m_socket = nullptr;
-    bool m_isPlain = false;
+    int m_descriptor = -1; // of a plain TCP socket
 };
 
 #endif // QSSECONNECTION_P_H

@@ -17,20 +17,35 @@ public:
     /*! Adds \a item and answers whether the reader has to be woken. */
     [[nodiscard]] bool push(T item)
     {
+        return push(std::move(item), [](T &, const T &) { return false; });
+    }
+
+    /*! The same, but where \a merge(last, item) answers true, the last item has taken this in. */
+    template<typename Merge> [[nodiscard]] bool push(T item, Merge merge)
+    {
         const QMutexLocker locker(&m_mutex);
+        if (!m_items.empty() && merge(m_items.back(), item))
+            return false;
         m_items.push_back(std::move(item));
         return m_items.size() == 1;
     }
 
-    /*! All that was pushed since the last time. */
-    std::vector<T> takeAll()
+    /*! Puts all that was pushed since the last time into \a items, which is empty; its memory is
+        used for what comes next. */
+    void takeAll(std::vector<T> *items)
     {
         const QMutexLocker locker(&m_mutex);
-        return std::exchange(m_items, {});
+        m_items.swap(*items);
+    }
+
+    bool isEmpty() const
+    {
+        const QMutexLocker locker(&m_mutex);
+        return m_items.empty();
     }
 
 private:
-    QMutex m_mutex;
+    mutable QMutex m_mutex;
     std::vector<T> m_items;
 };
 

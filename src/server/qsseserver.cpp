@@ -6,6 +6,7 @@
 #include "qssetopic.h"
 
 #include <QtCore/QLoggingCategory>
+#include <QtCore/QMetaMethod>
 #include <QtCore/QPointer>
 #include <QtCore/QThread>
 #include <QtNetwork/QTcpSocket>
@@ -31,18 +32,10 @@ namespace {
 
 constexpr auto DefaultKeepAlive = 15s;
 constexpr auto EndGrace = 5s;
-constexpr qint64 DefaultQueuedBytes = qint64(1024) * 1024;
+constexpr int MaximumWorkerThreads = 64;
 // A snapshot that is overtaken by events this often is sent all the same, and they follow it.
 constexpr int SnapshotAttempts = 10;
 constexpr QLatin1String Earliest("earliest");
-
-std::chrono::milliseconds keepAliveFromEnvironment()
-{
-    bool isNumber = false;
-    const int ms = qEnvironmentVariableIntValue("SSE_KEEP_ALIVE_IN_MS", &isNumber);
-    return isNumber && ms >= 0 ? std::chrono::milliseconds(ms)
-                               : std::chrono::milliseconds(DefaultKeepAlive);
-}
 
 // The same topics in the same order make the same group, however they were asked for.
 QList<QSseTopicFilter> normalized(QList<QSseTopicFilter> topics)
@@ -91,42 +84,41 @@ void giveUp(QTcpSocket *socket)
 
 } // namespace
 
-QSseServerPrivate::QSseServerPrivate(QSseServer *server)
-    : q(server), settings { keepAliveFromEnvironment(), DefaultQueuedBytes }, shard(log, settings)
+std::chrono::milliseconds QSseServerPrivate::keepAliveFromEnvironment()
 {
-    shard.setParent(q); // follows it into another thread
-    // Queued: whatever the application does in subscriberRemoved(), it does not do it in the
-    // middle of sending.
-    QObject::connect(
-        &shard, &QSseShard::removed, q,
-        [this](quint64 id, QSseSubscriber::RemovalReason reason) { removeSubscriber(id, reason); },
-        Qt::QueuedConnection);
+    bool isNumber = false;
+    const int ms = qEnvironmentVariableIntValue("SSE_KEEP_ALIVE_IN_MS", &isNumber);
+    return isNumber && ms >= 0 ? std::chrono::milliseconds(ms)
+                               : std::chrono::milliseconds(DefaultKeepAlive);
+}
+
+QSseServerPrivate::~QSseServerPrivate()
+{
+    removeShards();
 }
 
 std::optional<Refusal> QSseServerPrivate::refusal(const QSseEvent &event) const
 {
     if (!event.isValid())
         return Refusal { Error::InvalidEvent, event.errorString() };
-    const qsizetype size = event.dataUtf8().size() + event.comment().size() + event.event().size()
-        + event.idUtf8().size();
-    if (size > maximumEventSize)
+    if (event.size() > maximumEventSize)
         return Refusal { Error::EventTooLarge,
                          QSseServer::tr("The event has %1 bytes, more than the limit of %2")
-                             .arg(size)
+                             .arg(event.size())
                              .arg(maximumEventSize) };
     return std::nullopt;
 }
 
 // Called with the mutex held.
-std::optional<Refusal> QSseServerPrivate::refusal(const QList<QSseEvent> &events) const
+std::optional<Refusal> QSseServerPrivate::refusal(const QSseEvent *events, qsizetype count) const
 {
-    for (const QSseEvent &event : events) {
-        if (std::optional<Refusal> refused = refusal(event))
+    for (qsizetype i = 0; i < count; ++i) {
+        if (std::optional<Refusal> refused = refusal(events[i]))
             return refused;
     }
     QSet<QString> added;
-    for (const QSseEvent &event : events) {
-        const QString topic = event.topic();
+    for (qsizetype i = 0; i < count; ++i) {
+        const QString topic = events[i].topic();
         if (topicNames.contains(topic))
             continue; // its name was looked at when it was new
         const QString error = QSseTopicFilter::topicError(topic);
@@ -143,27 +135,27 @@ std::optional<Refusal> QSseServerPrivate::refusal(const QList<QSseEvent> &events
     return std::nullopt;
 }
 
-QStringList QSseServerPrivate::publish(const QList<QSseEvent> &events)
+// Takes the events and fills in their ids: all or none.
+bool QSseServerPrivate::publish(QSseEvent *events, qsizetype count, QString *ids)
 {
     QMutexLocker locker(&mutex);
-    if (const std::optional<Refusal> refused = refusal(events)) {
+    if (const std::optional<Refusal> refused = refusal(events, count)) {
         locker.unlock();
         report(*refused);
-        return {};
+        return false;
     }
 
-    QStringList ids;
-    ids.reserve(events.size());
-    for (const QSseEvent &event : events) {
-        topicNames.insert(event.topic());
-        const QSseLoggedEventPointer logged = log->append(event);
-        ids.append(logged->event.id());
-        shard.post(logged);
-        if (localInbox.push(logged))
+    for (qsizetype i = 0; i < count; ++i) {
+        topicNames.insert(events[i].topic());
+        const QSseLoggedEventPointer logged = log->append(std::move(events[i]));
+        ids[i] = logged->event.id();
+        for (QSseShard *shard : shards)
+            shard->post(logged);
+        if (hasListeners && localInbox.push(logged))
             QMetaObject::invokeMethod(
                 q, [this] { dispatchLocally(); }, Qt::QueuedConnection);
     }
-    return ids;
+    return true;
 }
 
 void QSseServerPrivate::report(const Refusal &refusal)
@@ -180,7 +172,9 @@ void QSseServerPrivate::report(const Refusal &refusal)
 
 void QSseServerPrivate::dispatchLocally()
 {
-    for (const QSseLoggedEventPointer &logged : localInbox.takeAll()) {
+    std::vector<QSseLoggedEventPointer> arrived;
+    localInbox.takeAll(&arrived);
+    for (const QSseLoggedEventPointer &logged : arrived) {
         localQueue.push_back({ logged, true });
         localQueue.push_back({ logged, false });
     }
@@ -315,9 +309,7 @@ QSseEvent QSseServerPrivate::snapshot(QSseTopic *topic, quint64 *position) const
 
 void QSseServerPrivate::removeSubscriber(quint64 id, QSseSubscriber::RemovalReason reason)
 {
-    const QSseSubscriber subscriber = subscribers.take(id);
-    if (subscriber.id() == 0)
-        return;
+    const QSseSubscriber subscriber = subscribers.take(id).subscriber;
     const QPointer<QSseServer> alive(q);
     qCDebug(lcServer) << "subscriber" << id << "removed:" << reason;
     Q_EMIT q->subscriberRemoved(subscriber, reason);
@@ -333,9 +325,55 @@ void QSseServerPrivate::finishClosing()
         Q_EMIT q->closed();
 }
 
+QSseShard *QSseServerPrivate::makeShard()
+{
+    // Held, so that the shard gets all events after the log's head as it sees it.
+    const QMutexLocker locker(&mutex);
+    auto *shard = shards.emplace_back(new QSseShard(log, settings));
+    // Queued: whatever the application does in subscriberRemoved(), it does not do it in the
+    // middle of sending.
+    QObject::connect(
+        shard, &QSseShard::removed, q,
+        [this](quint64 id, QSseSubscriber::RemovalReason reason) { removeSubscriber(id, reason); },
+        Qt::QueuedConnection);
+    return shard;
+}
+
+// Subscribers take turns. A socket that cannot move to another thread stays in the server's.
+QSseShard *QSseServerPrivate::shardFor(quint64 subscriber, bool canMove)
+{
+    if (canMove && workerThreads > 0) {
+        const size_t index = subscriber % size_t(workerThreads);
+        while (threads.size() <= index)
+            threads.push_back(std::make_unique<QSseShardThread>(makeShard()));
+        return threads[index]->shard();
+    }
+    if (!localShard) {
+        localShard = makeShard();
+        localShard->setParent(q); // follows it into another thread
+    }
+    return localShard;
+}
+
+void QSseServerPrivate::removeShards()
+{
+    {
+        const QMutexLocker locker(&mutex);
+        shards.clear();
+    }
+    delete std::exchange(localShard, nullptr);
+    threads.clear();
+}
+
+template<typename Command> void QSseServerPrivate::postToShards(const Command &command)
+{
+    for (QSseShard *shard : shards)
+        shard->post([shard, command] { command(shard); });
+}
+
 void QSseServerPrivate::pushSettings()
 {
-    shard.post([this, settings = settings] { shard.setSettings(settings); });
+    postToShards([settings = settings](QSseShard *shard) { shard->setSettings(settings); });
 }
 
 QSseServer::QSseServer(QObject *parent) : QObject(parent), d(new QSseServerPrivate(this)) { }
@@ -354,6 +392,25 @@ void QSseServer::setKeepAliveInterval(std::chrono::milliseconds interval)
     d->settings.keepAliveInterval = interval;
     d->pushSettings();
     Q_EMIT keepAliveIntervalChanged();
+}
+
+int QSseServer::workerThreads() const
+{
+    return d->workerThreads;
+}
+
+void QSseServer::setWorkerThreads(int count)
+{
+    count = qBound(0, count, MaximumWorkerThreads);
+    if (d->workerThreads == count)
+        return;
+    if (!d->subscribers.isEmpty()) {
+        qCWarning(lcServer, "The worker threads cannot change while there are subscribers");
+        return;
+    }
+    d->removeShards();
+    d->workerThreads = count;
+    Q_EMIT workerThreadsChanged();
 }
 
 std::chrono::milliseconds QSseServer::retryInterval() const
@@ -531,17 +588,21 @@ int QSseServer::subscriberCount() const
 
 QList<QSseSubscriber> QSseServer::subscribers() const
 {
-    return d->subscribers.values();
+    QList<QSseSubscriber> all;
+    all.reserve(d->subscribers.size());
+    for (const auto &entry : std::as_const(d->subscribers))
+        all.append(entry.subscriber);
+    return all;
 }
 
 QList<QSseSubscriber> QSseServer::subscribers(const QString &topic) const
 {
     QList<QSseSubscriber> found;
-    for (const QSseSubscriber &subscriber : std::as_const(d->subscribers)) {
-        const QList<QSseTopicFilter> topics = subscriber.topics();
+    for (const auto &entry : std::as_const(d->subscribers)) {
+        const QList<QSseTopicFilter> topics = entry.subscriber.topics();
         const auto matches = [&](const QSseTopicFilter &f) { return f.matches(topic); };
         if (std::any_of(topics.begin(), topics.end(), matches))
-            found.append(subscriber);
+            found.append(entry.subscriber);
     }
     return found;
 }
@@ -573,7 +634,7 @@ std::optional<Refusal> QSseServer::refusal(const QSseSubscription &subscription)
 std::optional<Refusal> QSseServer::refusal(const QList<QSseEvent> &events) const
 {
     const QMutexLocker locker(&d->mutex);
-    return d->refusal(events);
+    return d->refusal(events.constData(), events.size());
 }
 
 QSseSubscriber QSseServer::addSubscriber(QTcpSocket *socket, const QSseSubscription &subscription)
@@ -596,6 +657,8 @@ QSseSubscriber QSseServer::addSubscriber(QTcpSocket *socket, const QSseSubscript
 
     QSseSubscriber subscriber = d->makeSubscriber(*socket, subscription);
     const std::shared_ptr<QSseJoin> join = d->makeJoin(subscription, subscriber);
+    const bool canMove = descriptor >= 0 || !socket->parent();
+    QSseShard *shard = d->shardFor(subscriber.id(), canMove);
     if (descriptor >= 0) {
         join->descriptor = descriptor;
         giveUp(socket);
@@ -603,11 +666,12 @@ QSseSubscriber QSseServer::addSubscriber(QTcpSocket *socket, const QSseSubscript
         // Whoever read the request must not read on; what it does on disconnect stays.
         disconnect(socket, &QIODevice::readyRead, nullptr, nullptr);
         socket->setParent(nullptr);
+        socket->moveToThread(shard->thread());
         join->socket.reset(socket);
     }
-    d->shard.post([d = d.get(), join] { d->shard.add(join); });
+    shard->post([shard, join] { shard->add(join); });
 
-    d->subscribers.insert(subscriber.id(), subscriber);
+    d->subscribers.insert(subscriber.id(), { subscriber, shard });
     qCDebug(lcServer) << "subscriber" << subscriber.id() << "added:" << subscriber.topics();
     const QPointer<QSseServer> alive(this);
     Q_EMIT subscriberAdded(subscriber);
@@ -618,15 +682,16 @@ QSseSubscriber QSseServer::addSubscriber(QTcpSocket *socket, const QSseSubscript
 
 void QSseServer::disconnectSubscriber(quint64 id)
 {
-    d->shard.post([d = d.get(), id] {
-        d->shard.end(id, QSseSubscriber::RemovalReason::Disconnected, EndGrace);
-    });
+    if (QSseShard *shard = d->subscribers.value(id).shard) {
+        shard->post(
+            [shard, id] { shard->end(id, QSseSubscriber::RemovalReason::Disconnected, EndGrace); });
+    }
 }
 
 void QSseServer::disconnectAll()
 {
-    d->shard.post([d = d.get()] {
-        d->shard.endAll(QSseSubscriber::RemovalReason::Disconnected, EndGrace, 0ms);
+    d->postToShards([](QSseShard *shard) {
+        shard->endAll(QSseSubscriber::RemovalReason::Disconnected, EndGrace, 0ms);
     });
 }
 
@@ -650,8 +715,8 @@ void QSseServer::close(std::chrono::milliseconds grace)
             this, [d = d.get()] { d->finishClosing(); }, Qt::QueuedConnection);
         return;
     }
-    d->shard.post([d = d.get(), grace] {
-        d->shard.endAll(QSseSubscriber::RemovalReason::ServerClosed, grace, d->retryInterval);
+    d->postToShards([grace, retry = d->retryInterval](QSseShard *shard) {
+        shard->endAll(QSseSubscriber::RemovalReason::ServerClosed, grace, retry);
     });
 }
 
@@ -659,10 +724,20 @@ QString QSseServer::notify(const QString &topic, const QSseEvent &event)
 {
     QSseEvent published = event;
     published.setTopic(topic);
-    return d->publish({ published }).value(0);
+    QString id;
+    d->publish(&published, 1, &id);
+    return id;
 }
 
 QStringList QSseServer::notify(const QList<QSseEvent> &events)
 {
-    return d->publish(events);
+    QList<QSseEvent> published = events;
+    QStringList ids(events.size());
+    return d->publish(published.data(), published.size(), ids.data()) ? ids : QStringList();
+}
+
+void QSseServer::connectNotify(const QMetaMethod &signal)
+{
+    if (signal == QMetaMethod::fromSignal(qOverload<const QSseEvent &>(&QSseServer::notified)))
+        d->hasListeners = true;
 }

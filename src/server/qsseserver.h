@@ -36,6 +36,8 @@ class QSSE_SERVER_EXPORT QSseServer : public QObject
     Q_OBJECT
     Q_PROPERTY(std::chrono::milliseconds keepAliveInterval READ keepAliveInterval WRITE
                    setKeepAliveInterval NOTIFY keepAliveIntervalChanged)
+    Q_PROPERTY(
+        int workerThreads READ workerThreads WRITE setWorkerThreads NOTIFY workerThreadsChanged)
     Q_PROPERTY(std::chrono::milliseconds retryInterval READ retryInterval WRITE setRetryInterval
                    NOTIFY retryIntervalChanged)
     Q_PROPERTY(int historySize READ historySize WRITE setHistorySize NOTIFY historySizeChanged)
@@ -80,6 +82,13 @@ public:
         eighth early, at random, so that idle subscribers do not all wake the server at once. */
     std::chrono::milliseconds keepAliveInterval() const;
     void setKeepAliveInterval(std::chrono::milliseconds interval);
+
+    /*! How many threads send to subscribers, so that whatever happens in the server's own thread
+        delays no stream and the other way round; 1, at most 64. 0 sends in the server's thread.
+        Cannot be changed while there are subscribers. Sockets that cannot move to another thread
+        are served in the server's in any case, see addSubscriber(). */
+    int workerThreads() const;
+    void setWorkerThreads(int count);
 
     /*! The `retry:` that opens every stream: how long a client waits before it reconnects. 2 s. */
     std::chrono::milliseconds retryInterval() const;
@@ -143,8 +152,10 @@ public:
 
         The server takes over the connection whatever the outcome: the caller must not use
         \a socket any more. It may be deleted by its owner, at once or later; plain TCP
-        connections are moved to a socket of the server's own. Returns the new subscriber, or one
-        with id 0 and errorOccurred() when it was refused; the connection is closed then. */
+        connections are moved to a socket of the server's own. One with TLS moves to a worker
+        thread if it has no parent, and is served in the server's thread if it has. Returns the new
+       subscriber, or one with id 0 and errorOccurred() when it was refused; the connection is
+       closed then. */
     QSseSubscriber addSubscriber(QTcpSocket *socket, const QSseSubscription &subscription);
     /*! Ends the stream of subscriber \a id; the client may reconnect. */
     void disconnectSubscriber(quint64 id);
@@ -173,7 +184,8 @@ public Q_SLOTS:
     QStringList notify(const QList<QSseEvent> &events);
 
 Q_SIGNALS:
-    /*! \a event, with topic, id and time filled in, was published; in the server's thread. */
+    /*! \a event, with topic, id and time filled in, was published; in the server's thread. What is
+        published before the first receiver connects is not signalled. */
     void notified(const QSseEvent &event);
     void subscriberAdded(const QSseSubscriber &subscriber);
     void subscriberRemoved(const QSseSubscriber &subscriber, QSseSubscriber::RemovalReason reason);
@@ -184,6 +196,7 @@ Q_SIGNALS:
     void errorOccurred(QSseServer::Error error, const QString &text);
 
     void keepAliveIntervalChanged();
+    void workerThreadsChanged();
     void retryIntervalChanged();
     void historySizeChanged();
     void maximumHistoryBytesChanged();
@@ -193,7 +206,11 @@ Q_SIGNALS:
     void maximumSubscribersChanged();
     void strictChanged();
 
+protected:
+    void connectNotify(const QMetaMethod &signal) override;
+
 private:
+    friend class QSseTopic;
     std::unique_ptr<QSseServerPrivate> d;
 };
 

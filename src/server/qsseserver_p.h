@@ -6,24 +6,33 @@
 #include "qssememorylog.h"
 #include "qsseserver.h"
 #include "qsseshard_p.h"
+#include "qsseshardthread_p.h"
 
 #include <QtCore/QHash>
 #include <QtCore/QMap>
 #include <QtCore/QMutex>
 #include <QtCore/QSet>
 
+#include <atomic>
 #include <deque>
+#include <memory>
+#include <vector>
 
 class QSseServerPrivate
 {
 public:
-    explicit QSseServerPrivate(QSseServer *server);
+    static constexpr qint64 DefaultQueuedBytes = qint64(1024) * 1024;
+
+    explicit QSseServerPrivate(QSseServer *server) : q(server) { }
+    ~QSseServerPrivate();
 
     // Publishing, in any thread.
     std::optional<QSseServer::Refusal> refusal(const QSseEvent &event) const;
-    std::optional<QSseServer::Refusal> refusal(const QList<QSseEvent> &events) const;
-    QStringList publish(const QList<QSseEvent> &events);
+    std::optional<QSseServer::Refusal> refusal(const QSseEvent *events, qsizetype count) const;
+    bool publish(QSseEvent *events, qsizetype count, QString *ids);
     void report(const QSseServer::Refusal &refusal);
+
+    static std::chrono::milliseconds keepAliveFromEnvironment();
 
     // In the server's thread.
     void dispatchLocally();
@@ -34,6 +43,11 @@ public:
     QSseEvent snapshot(QSseTopic *topic, quint64 *position) const;
     void removeSubscriber(quint64 id, QSseSubscriber::RemovalReason reason);
     void finishClosing();
+
+    QSseShard *makeShard();
+    QSseShard *shardFor(quint64 subscriber, bool canMove);
+    void removeShards();
+    template<typename Command> void postToShards(const Command &command);
     void pushSettings();
 
     QSseServer *const q;
@@ -51,17 +65,28 @@ public:
         QSseLoggedEventPointer event;
         bool isForTopic; // QSseTopic::notified() comes before QSseServer::notified()
     };
+    std::atomic<bool> hasListeners = false; // to notified(), ever
     QSseInbox<QSseLoggedEventPointer> localInbox;
     std::deque<LocalDelivery> localQueue; // taken from the inbox; of the server's thread
-    QSseShard::Settings settings;
-    QSseShard shard;
+
+    int workerThreads = 1;
+    QSseShard::Settings settings { keepAliveFromEnvironment(), DefaultQueuedBytes };
+    // Made when there is somebody to send to. Changed in the server's thread with the mutex held.
+    std::vector<QSseShard *> shards;
+    std::vector<std::unique_ptr<QSseShardThread>> threads; // for the first of the shards
+    QSseShard *localShard = nullptr;                       // the one in the server's own thread
 
     std::chrono::milliseconds retryInterval = std::chrono::seconds(2);
     int maximumSubscribers = 100'000;
     bool closing = false;
     bool isClosed = false;
     quint64 lastSubscriberId = 0;
-    QHash<quint64, QSseSubscriber> subscribers;
+    struct Entry
+    {
+        QSseSubscriber subscriber;
+        QSseShard *shard;
+    };
+    QHash<quint64, Entry> subscribers;
     QMap<QString, QSseTopic *> topics; // those asked for; sorted, so that snapshots are too
 };
 

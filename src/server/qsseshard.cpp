@@ -9,6 +9,7 @@
 #endif
 
 #include <algorithm>
+#include <mutex>
 
 using namespace std::chrono_literals;
 using RemovalReason = QSseSubscriber::RemovalReason;
@@ -22,22 +23,15 @@ constexpr qsizetype PageBytes = qsizetype(64) * 1024;
 constexpr int PagesPerTurn = 8;
 // Joining more than this into one send saves nothing and delays the first of them.
 constexpr qsizetype MaximumJoinedBytes = qsizetype(256) * 1024;
+// An event for more subscribers than this is left to the shard's thread.
+constexpr size_t MaximumDirectSends = 2;
+// What events that wait for the shard may take; what follows is read from the log.
+constexpr qint64 MaximumWaitingBytes = qint64(64) * 1024 * 1024;
 // How often those who stopped reading are looked at, in ms.
 constexpr qint64 LapsedCheckInterval = 100;
 // Keep-alive comments come up to 1/8 of the interval early.
 constexpr int EarlyUnits = 1024;
 constexpr int MaximumEarly = EarlyUnits / 8;
-
-QByteArray joinFrames(const std::vector<QSseLoggedEventPointer> &events, qsizetype bytes)
-{
-    if (events.size() == 1)
-        return events.front()->frame;
-    QByteArray joined;
-    joined.reserve(bytes);
-    for (const QSseLoggedEventPointer &event : events)
-        joined.append(event->frame);
-    return joined;
-}
 
 } // namespace
 
@@ -59,9 +53,17 @@ QSseShard::~QSseShard()
     }
 }
 
-void QSseShard::post(QSseLoggedEventPointer event)
+void QSseShard::post(const QSseLoggedEventPointer &event)
 {
-    push({ std::move(event), {} });
+    if (sendDirectly(event))
+        return;
+    const qsizetype size = event->memory();
+    if (m_waitingBytes.fetch_add(size, std::memory_order_relaxed) <= MaximumWaitingBytes) {
+        push({ event, {} });
+    } else {
+        m_waitingBytes.fetch_sub(size, std::memory_order_relaxed);
+        push({ {}, {}, event->position });
+    }
 }
 
 void QSseShard::post(std::function<void()> command)
@@ -71,20 +73,93 @@ void QSseShard::post(std::function<void()> command)
 
 void QSseShard::push(Item item)
 {
-    if (m_inbox.push(std::move(item)))
+    const auto isSkippedToo = [](Item &last, const Item &next) {
+        if (last.skipTo == 0 || next.skipTo == 0)
+            return false;
+        last.skipTo = next.skipTo;
+        return true;
+    };
+    if (m_inbox.push(std::move(item), isSkippedToo))
         QMetaObject::invokeMethod(this, &QSseShard::drain, Qt::QueuedConnection);
+}
+
+// Waking a thread costs more than sending to one or two subscribers.
+bool QSseShard::sendDirectly(const QSseLoggedEventPointer &event)
+{
+    if (!m_awake)
+        return false;
+    const std::unique_lock sleeping(*m_awake, std::try_to_lock);
+    if (!sleeping || !m_inbox.isEmpty() || !m_lapsed.isEmpty())
+        return false;
+    const QList<QSseGroup *> groups = m_index.find(event->event.topic());
+    if (!canSendDirectly(groups))
+        return false;
+    m_position = event->position;
+    const qint64 now = m_clock.elapsed();
+    for (const QSseGroup *group : groups) {
+        for (QSseConnection *connection : group->members)
+            sendDirectly(connection, event->frame, now);
+    }
+    return true;
+}
+
+bool QSseShard::canSendDirectly(const QList<QSseGroup *> &groups)
+{
+    size_t subscribers = 0;
+    for (const QSseGroup *group : groups)
+        subscribers += group->members.size();
+    return subscribers <= MaximumDirectSends
+        && std::all_of(groups.begin(), groups.end(), [](const QSseGroup *group) {
+               return std::all_of(group->members.begin(), group->members.end(),
+                                  [](const QSseConnection *c) { return c->canSendDirectly(); });
+           });
+}
+
+// In any thread, so what has to do with the socket is left to the shard's.
+void QSseShard::sendDirectly(QSseConnection *connection, const QByteArray &bytes, qint64 now)
+{
+    const qint64 sent = connection->sendDirectly(bytes);
+    touch(connection, now);
+    if (sent == bytes.size())
+        return;
+    push({ {}, [this, id = connection->id(), rest = bytes.mid(qMax(sent, qint64(0)))] {
+              if (QSseConnection *connection = find(id))
+                  send(connection, rest);
+          } });
 }
 
 void QSseShard::drain()
 {
-    for (const Item &item : m_inbox.takeAll()) {
-        if (item.event)
+    m_inbox.takeAll(&m_items);
+    for (const Item &item : m_items) {
+        if (item.event) {
+            m_waitingBytes.fetch_sub(item.event->memory(), std::memory_order_relaxed);
             deliver(item.event);
-        else
+        } else if (item.command) {
             item.command();
+        } else {
+            skip(item.skipTo);
+        }
     }
+    m_items.clear();
     flushAll();
     removeOutrun();
+}
+
+// More was published than could be sent for a while: everybody reads it from the log.
+void QSseShard::skip(quint64 position)
+{
+    flushAll();
+    std::vector<quint64> live;
+    for (const auto &[id, connection] : m_connections) {
+        if (!connection->group)
+            continue;
+        live.push_back(id);
+        lapse(connection.get(), m_position);
+    }
+    m_position = position;
+    for (const quint64 id : live)
+        catchUp(id);
 }
 
 void QSseShard::flushAll()
@@ -99,30 +174,14 @@ void QSseShard::flushAll()
 void QSseShard::deliver(const QSseLoggedEventPointer &event)
 {
     m_position = event->position;
-    const QString topic = event->event.topic();
-    const auto exact = m_groupsByTopic.constFind(topic);
-    if (exact != m_groupsByTopic.constEnd()) {
-        // A copy: sending may remove the group's last connection, and so the group.
-        // NOLINTNEXTLINE(performance-unnecessary-copy-initialization)
-        const QList<QSseGroup *> groups = *exact;
-        for (QSseGroup *group : groups)
-            addPending(group, event);
-    }
-    const QList<QSseGroup *> wildcards = m_wildcardGroups;
-    for (QSseGroup *group : wildcards) {
-        const auto matches = [&](const QSseTopicFilter &f) {
-            return !f.isExact() && f.matches(topic);
-        };
-        if (std::any_of(group->topics.begin(), group->topics.end(), matches))
-            addPending(group, event);
-    }
+    // A copy: sending may remove a group's last connection, and so the group.
+    const QList<QSseGroup *> groups = m_index.find(event->event.topic());
+    for (QSseGroup *group : groups)
+        addPending(group, event);
 }
 
 void QSseShard::addPending(QSseGroup *group, const QSseLoggedEventPointer &event)
 {
-    if (group->lastPosition == event->position)
-        return;
-    group->lastPosition = event->position;
     // A connection with a filter has a group of its own; in a shared one nobody has a filter.
     if (!group->members.front()->wants(*event))
         return;
@@ -138,18 +197,32 @@ void QSseShard::flush(QSseGroup *group)
 {
     if (group->pending.empty())
         return;
-    const quint64 before = group->pending.front()->position - 1;
-    const QByteArray bytes =
-        joinFrames(std::exchange(group->pending, {}), std::exchange(group->pendingBytes, 0));
-    // From the back: a member that leaves gives its place to one that was served already.
+    m_sending.swap(group->pending);
+    group->pendingBytes = 0;
+    const quint64 before = m_sending.front()->position - 1;
+    const QByteArray &bytes = joinFrames(m_sending);
+    const qint64 now = m_clock.elapsed();
+    // From the back: a member that leaves gives its place to one that was served already. The last
+    // one to leave takes the group with it.
     for (size_t i = group->members.size(); i-- > 0;) {
         QSseConnection *connection = group->members[i];
         const qint64 queued = connection->queuedBytes();
         if (queued > 0 && queued + bytes.size() > m_settings.maximumQueuedBytes)
             lapse(connection, before);
         else
-            send(connection, bytes);
+            send(connection, bytes, now);
     }
+    m_sending.clear();
+}
+
+const QByteArray &QSseShard::joinFrames(const std::vector<QSseLoggedEventPointer> &events)
+{
+    if (events.size() == 1)
+        return events.front()->frame;
+    m_joined.resize(0);
+    for (const QSseLoggedEventPointer &event : events)
+        m_joined.append(event->frame);
+    return m_joined;
 }
 
 // The queue is full: from here on the connection reads from the log, at its own pace.
@@ -324,15 +397,7 @@ std::shared_ptr<QSseGroup> QSseShard::makeGroup(const QList<QSseTopicFilter> &to
 {
     auto group = std::make_shared<QSseGroup>();
     group->topics = topics;
-    bool hasWildcard = false;
-    for (const QSseTopicFilter &filter : topics) {
-        if (filter.isExact())
-            m_groupsByTopic[filter.pattern()].append(group.get());
-        else
-            hasWildcard = true;
-    }
-    if (hasWildcard)
-        m_wildcardGroups.append(group.get());
+    m_index.insert(topics, group.get());
     return group;
 }
 
@@ -347,20 +412,12 @@ void QSseShard::leaveGroup(QSseConnection *connection)
     last->indexInGroup = connection->indexInGroup;
     group->members.pop_back();
     if (group->members.empty())
-        unindex(group.get());
+        removeGroup(group.get());
 }
 
-void QSseShard::unindex(QSseGroup *group)
+void QSseShard::removeGroup(QSseGroup *group)
 {
-    for (const QSseTopicFilter &filter : std::as_const(group->topics)) {
-        const auto found = m_groupsByTopic.find(filter.pattern());
-        if (found == m_groupsByTopic.end())
-            continue;
-        found->removeOne(group);
-        if (found->isEmpty())
-            m_groupsByTopic.erase(found);
-    }
-    m_wildcardGroups.removeOne(group);
+    m_index.remove(group->topics, group);
     m_dirty.erase(std::remove(m_dirty.begin(), m_dirty.end(), group), m_dirty.end());
     const auto shared = m_sharedGroups.constFind(group->topics);
     if (shared != m_sharedGroups.constEnd() && shared->lock().get() == group)
@@ -369,11 +426,16 @@ void QSseShard::unindex(QSseGroup *group)
 
 bool QSseShard::send(QSseConnection *connection, const QByteArray &bytes)
 {
+    return send(connection, bytes, m_clock.elapsed());
+}
+
+bool QSseShard::send(QSseConnection *connection, const QByteArray &bytes, qint64 now)
+{
     if (!connection->send(bytes)) {
         remove(connection, RemovalReason::NetworkError);
         return false;
     }
-    touch(connection);
+    touch(connection, now);
     return true;
 }
 
@@ -437,9 +499,9 @@ void QSseShard::remove(QSseConnection *connection, RemovalReason reason)
     Q_EMIT removed(id, reason);
 }
 
-void QSseShard::touch(QSseConnection *connection)
+void QSseShard::touch(QSseConnection *connection, qint64 now)
 {
-    connection->lastActivity = m_clock.elapsed();
+    connection->lastActivity = now;
     m_byActivity.splice(m_byActivity.end(), m_byActivity, connection->activity);
 }
 
@@ -458,6 +520,7 @@ void QSseShard::sendKeepAlives()
     const qint64 interval = m_settings.keepAliveInterval.count();
     const qint64 now = m_clock.elapsed();
     const qint64 earliest = interval - interval * MaximumEarly / EarlyUnits;
+    const QByteArray keepAlive = QSseFrames::keepAlive();
     auto next = m_byActivity.begin();
     while (next != m_byActivity.end() && now - (*next)->lastActivity >= earliest) {
         QSseConnection *connection = *next++;
@@ -469,9 +532,9 @@ void QSseShard::sendKeepAlives()
             continue;
         // Behind what is queued it tells nothing, and a queue that stands still would only grow.
         if (connection->queuedBytes() > 0)
-            touch(connection);
+            touch(connection, now);
         else
-            send(connection, QSseFrames::keepAlive());
+            send(connection, keepAlive, now);
     }
     scheduleKeepAlive();
 }

@@ -4,6 +4,7 @@
 
 #include "qsseconnection_p.h"
 #include "qsseinbox_p.h"
+#include "qssetopicindex_p.h"
 
 #include <QtCore/QElapsedTimer>
 #include <QtCore/QHash>
@@ -11,6 +12,7 @@
 #include <QtCore/QSet>
 #include <QtCore/QTimer>
 
+#include <atomic>
 #include <functional>
 #include <unordered_map>
 #include <vector>
@@ -22,7 +24,6 @@ struct QSseGroup
     std::vector<QSseConnection *> members;
     std::vector<QSseLoggedEventPointer> pending; // not sent yet in this turn
     qsizetype pendingBytes = 0;
-    quint64 lastPosition = 0; // of the last event added: one that matches twice is added once
 };
 
 /*!
@@ -48,10 +49,15 @@ public:
     /*! Cuts all connections. */
     ~QSseShard() override;
 
-    /*! Sends \a event to who wants it. Thread-safe. */
-    void post(QSseLoggedEventPointer event);
+    /*! Sends \a event to who wants it: at once, in the calling thread, if they are few and the
+        shard's thread sleeps, else in that. Thread-safe. */
+    void post(const QSseLoggedEventPointer &event);
     /*! Calls \a command in the shard's thread, after what was posted before. Thread-safe. */
     void post(std::function<void()> command);
+
+    /*! The shard's thread holds \a mutex but while it sleeps; then others may do its work. Set
+        before events are posted, if at all. */
+    void setAwakeMutex(QMutex *mutex) { m_awake = mutex; }
 
     // To be called in the shard's thread.
     void setSettings(Settings settings);
@@ -67,17 +73,24 @@ Q_SIGNALS:
     void removed(quint64 subscriber, QSseSubscriber::RemovalReason reason);
 
 private:
+    // One of the three.
     struct Item
     {
         QSseLoggedEventPointer event;
         std::function<void()> command;
+        quint64 skipTo = 0; // there were too many events; they have to be read from the log
     };
 
     void push(Item item);
+    bool sendDirectly(const QSseLoggedEventPointer &event);
+    static bool canSendDirectly(const QList<QSseGroup *> &groups);
+    void sendDirectly(QSseConnection *connection, const QByteArray &bytes, qint64 now);
     void drain();
+    void skip(quint64 position);
     void deliver(const QSseLoggedEventPointer &event);
     void addPending(QSseGroup *group, const QSseLoggedEventPointer &event);
     void flush(QSseGroup *group);
+    const QByteArray &joinFrames(const std::vector<QSseLoggedEventPointer> &events);
     void flushAll();
     void lapse(QSseConnection *connection, quint64 position);
     void removeOutrun();
@@ -93,27 +106,33 @@ private:
     void joinGroup(QSseConnection *connection);
     void leaveGroup(QSseConnection *connection);
     std::shared_ptr<QSseGroup> makeGroup(const QList<QSseTopicFilter> &topics);
-    void unindex(QSseGroup *group);
+    void removeGroup(QSseGroup *group);
 
     bool send(QSseConnection *connection, const QByteArray &bytes);
+    bool send(QSseConnection *connection, const QByteArray &bytes, qint64 now);
     void remove(QSseConnection *connection, QSseSubscriber::RemovalReason reason);
     void handleDisconnected(QSseConnection *connection);
 
-    void touch(QSseConnection *connection);
+    void touch(QSseConnection *connection, qint64 now);
     void scheduleKeepAlive();
     void sendKeepAlives();
 
     const std::shared_ptr<const QSseEventLog> m_log;
     Settings m_settings;
+    QMutex *m_awake = nullptr;
     QSseInbox<Item> m_inbox;
-    quint64 m_position; // of the last event delivered
+    std::vector<Item> m_items;              // taken from the inbox
+    std::atomic<qint64> m_waitingBytes = 0; // of the events in both
+    quint64 m_position;                     // of the last event delivered
 
     std::unordered_map<quint64, std::unique_ptr<QSseConnection>> m_connections;
     // Groups belong to their members; an empty one is taken out of all of these.
     QHash<QList<QSseTopicFilter>, std::weak_ptr<QSseGroup>> m_sharedGroups;
-    QHash<QString, QList<QSseGroup *>> m_groupsByTopic; // by their exact filters
-    QList<QSseGroup *> m_wildcardGroups;                // those with any other filter
-    std::vector<QSseGroup *> m_dirty;                   // groups with something pending
+    QSseTopicIndex m_index;
+    std::vector<QSseGroup *> m_dirty; // groups with something pending
+    // What is being sent; kept for their memory.
+    std::vector<QSseLoggedEventPointer> m_sending;
+    QByteArray m_joined;
 
     QSet<QSseConnection *> m_lapsed; // those that were live and read too slowly
     qint64 m_lapsedCheckedAt = 0;    // ms of the clock

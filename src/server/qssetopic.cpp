@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: MIT
 #include "qssetopic.h"
 #include "qsseserver.h"
+#include "qsseserver_p.h"
 
 #include <QtCore/QLocale>
+#include <QtCore/QMetaMethod>
 
 class QSseTopicPrivate
 {
@@ -73,4 +75,10 @@ QString QSseTopic::notify(const QJsonObject &json)
 QString QSseTopic::notify(const QJsonArray &json)
 {
     return notify(QSseEvent::fromJson(json));
+}
+
+void QSseTopic::connectNotify(const QMetaMethod &signal)
+{
+    if (signal == QMetaMethod::fromSignal(&QSseTopic::notified))
+        d->server->d->hasListeners = true;
 }

@@ -58,6 +58,9 @@ Q_SIGNALS:
     /*! \a event was published under this topic; emitted in the server's thread, in order. */
     void notified(const QSseEvent &event);
 
+protected:
+    void connectNotify(const QMetaMethod &signal) override;
+
 private:
     friend class QSseServer;
     QSseTopic(const QString &name, QSseServer *server);

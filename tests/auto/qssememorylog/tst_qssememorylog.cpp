@@ -523,7 +523,7 @@ void tst_QSseMemoryLog::keepsNone()
 void tst_QSseMemoryLog::limitsBytes()
 {
     QSseMemoryLog log;
-    const qsizetype size = append(&log, "a", "1")->frame.size();
+    const qsizetype size = append(&log, "a", "1")->memory();
     log.setMaximumBytes(3 * size);
     QCOMPARE(log.maximumBytes(), 3 * size);
     append(&log, "a", "2");
@@ -540,7 +540,7 @@ void tst_QSseMemoryLog::limitsBytesOverAllTopics()
 {
     QSseMemoryLog log;
     fill(&log);
-    const qsizetype size = log.oldest(everything)->frame.size();
+    const qsizetype size = log.oldest(everything)->memory();
     log.setMaximumBytes(6 * size);
     QCOMPARE(read(log), "a:1 b/x:2 a:3 b/y:4 b/x:5 a:6"_ba);
 
@@ -595,7 +595,7 @@ void tst_QSseMemoryLog::lowersTheBytesLater()
 {
     QSseMemoryLog log;
     fill(&log);
-    const qsizetype size = log.oldest(everything)->frame.size();
+    const qsizetype size = log.oldest(everything)->memory();
     log.setMaximumBytes(4 * size);
     QCOMPARE(read(log), "a:3 b/y:4 b/x:5 a:6"_ba);
     log.setMaximumBytes(size);
@@ -652,7 +652,7 @@ void tst_QSseMemoryLog::removesTopics()
 {
     QSseMemoryLog log;
     fill(&log);
-    const qsizetype size = log.oldest(everything)->frame.size();
+    const qsizetype size = log.oldest(everything)->memory();
     log.removeTopic(u"nothing"_s);
     log.removeTopic(u"b/*"_s); // a name, not a filter
     QCOMPARE(read(log), "a:1 b/x:2 a:3 b/y:4 b/x:5 a:6"_ba);

@@ -54,6 +54,8 @@ public:
     bool open(int epoll, quint16 port, const QByteArray &target)
     {
         close();
+        if (lastId.isEmpty())
+            number = -1; // begins anew
         m_buffer.clear();
         m_block = {};
         m_hasHead = false;
