@@ -3,6 +3,7 @@
 #define QSSEEPOLLDISPATCHER_P_H
 
 #include "qsse_server_export.h"
+#include "qssetimerqueue_p.h"
 
 #include <QtCore/QAbstractEventDispatcher>
 #include <QtCore/QHash>
@@ -13,74 +14,15 @@
 #include <array>
 #include <atomic>
 #include <chrono>
-#include <map>
-#include <unordered_map>
 #include <vector>
 
-// What Qt 6.8 changed in the interface of dispatchers: ids have a type, intervals are durations.
 #if QT_VERSION >= QT_VERSION_CHECK(6, 8, 0)
 using QSseEventDispatcherBase = QAbstractEventDispatcherV2;
-using QSseTimerId = Qt::TimerId;
 using QSseTimerInterval = std::chrono::nanoseconds;
-using QSseTimerInfo = QAbstractEventDispatcher::TimerInfoV2;
 #else
 using QSseEventDispatcherBase = QAbstractEventDispatcher;
-using QSseTimerId = int;
 using QSseTimerInterval = qint64; // ms
-using QSseTimerInfo = QAbstractEventDispatcher::TimerInfo;
 #endif
-
-/*!
-    The timers of one thread, in the order they are due. Starting and stopping one costs O(log n).
-
-    All types are precise: a coarse timer is allowed to be late, but need not be, and the waits are
-    rounded up to whole milliseconds anyway. No timer fires early.
-*/
-class QSseTimerQueue
-{
-public:
-    using Duration = std::chrono::nanoseconds;
-
-    void start(QSseTimerId id, Duration interval, Qt::TimerType type, QObject *object);
-    bool stop(QSseTimerId id);
-    /*! Looks at all timers: objects seldom die with timers running. */
-    bool stopAll(QObject *object);
-    void clear();
-
-    /*! Soonest first. */
-    QList<QSseTimerInfo> timersOf(QObject *object) const;
-    /*! 0 if overdue, negative if there is no such timer. */
-    Duration remaining(QSseTimerId id) const;
-    /*! How long to sleep, -1 if no timer waits. */
-    int millisecondsToNext() const;
-
-    /*!
-        Fires what is due now, each timer once, and answers how many with an interval were fired.
-        Those without one, Qt's way to work when idle, do not count as something that happened.
-    */
-    int fireDue();
-
-private:
-    using Clock = std::chrono::steady_clock;
-    /*! The deadline, and a serial number: what was scheduled first is fired first. */
-    using Key = std::pair<Clock::time_point, quint64>;
-    using Queue = std::map<Key, QSseTimerId>;
-
-    struct Timer
-    {
-        Key key;
-        Duration interval;
-        Qt::TimerType type;
-        QObject *object;
-        bool running = false; // its handler is
-    };
-
-    bool fire(Queue::node_type entry, Clock::time_point now);
-
-    std::unordered_map<QSseTimerId, Timer> m_timers;
-    Queue m_queue; // but for the running ones: nested event loops neither fire nor await them
-    quint64 m_lastSerial = 0;
-};
 
 /*!
     An event dispatcher for threads with thousands of sockets most of which are idle.
@@ -157,7 +99,7 @@ private:
     void markReady(const epoll_event &event);
     QSocketNotifier *takeReady(int descriptor, std::size_t type);
 
-    QMutex *const m_awake = nullptr;
+    QMutex *const m_awake;
     const int m_epoll;
     const int m_wakeUp; // an eventfd
     std::atomic<WaitState> m_state = Awake;
