@@ -9,6 +9,7 @@
 #include <QtCore/QSharedData>
 
 #include <algorithm>
+#include <optional>
 
 class QSseTopicFilterPrivate : public QSharedData
 {
@@ -18,7 +19,7 @@ public:
     Kind kind = Kind::Invalid;
     QString pattern;
     QString error;
-    QRegularExpression expression;
+    std::optional<QRegularExpression> expression; // even one of nothing takes memory
 };
 
 namespace {
@@ -112,12 +113,12 @@ QSseTopicFilter::QSseTopicFilter(const QRegularExpression &expression)
         d->error = expression.errorString();
         return;
     }
-    d->expression = QRegularExpression(QRegularExpression::anchoredPattern(d->pattern),
-                                       expression.patternOptions());
-    if (d->expression.isValid())
+    d->expression.emplace(QRegularExpression::anchoredPattern(d->pattern),
+                          expression.patternOptions());
+    if (d->expression->isValid())
         d->kind = Kind::Expression;
     else
-        d->error = d->expression.errorString();
+        d->error = d->expression->errorString();
 }
 
 QSseTopicFilter::QSseTopicFilter(const QSseTopicFilter &other) = default;
@@ -161,7 +162,7 @@ bool QSseTopicFilter::matches(const QString &topic) const
     case Kind::Wildcard:
         return wildcardMatches(d->pattern, topic);
     case Kind::Expression:
-        return d->expression.match(topic).hasMatch();
+        return d->expression->match(topic).hasMatch();
     }
     return false;
 }

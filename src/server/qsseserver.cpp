@@ -40,6 +40,8 @@ constexpr QLatin1String Earliest("earliest");
 // The same topics in the same order make the same group, however they were asked for.
 QList<QSseTopicFilter> normalized(QList<QSseTopicFilter> topics)
 {
+    if (topics.size() < 2)
+        return topics; // mostly it is one, and stays the list it was
     // An expression may have the pattern of a name, and must not come between two of that.
     std::sort(topics.begin(), topics.end(), [](const QSseTopicFilter &a, const QSseTopicFilter &b) {
         return std::pair(a.pattern(), a.isExact()) < std::pair(b.pattern(), b.isExact());
@@ -110,13 +112,13 @@ std::optional<Refusal> QSseServerPrivate::refusal(const QSseEvent &event) const
 }
 
 // Called with the mutex held.
-std::optional<Refusal> QSseServerPrivate::refusal(const QSseEvent *events, qsizetype count) const
+std::optional<Refusal> QSseServerPrivate::refusal(const QSseEvent *events, qsizetype count,
+                                                  QSet<QString> *newTopics) const
 {
     for (qsizetype i = 0; i < count; ++i) {
         if (std::optional<Refusal> refused = refusal(events[i]))
             return refused;
     }
-    QSet<QString> added;
     for (qsizetype i = 0; i < count; ++i) {
         const QString topic = events[i].topic();
         if (topicNames.contains(topic))
@@ -127,8 +129,8 @@ std::optional<Refusal> QSseServerPrivate::refusal(const QSseEvent *events, qsize
         if (strict)
             return Refusal { Error::UnknownTopic,
                              QSseServer::tr("There is no topic '%1'").arg(topic) };
-        added.insert(topic);
-        if (topicNames.size() + added.size() > maximumTopics)
+        newTopics->insert(topic);
+        if (topicNames.size() + newTopics->size() > maximumTopics)
             return Refusal { Error::TooManyTopics,
                              QSseServer::tr("There are %1 topics already").arg(topicNames.size()) };
     }
@@ -139,14 +141,15 @@ std::optional<Refusal> QSseServerPrivate::refusal(const QSseEvent *events, qsize
 bool QSseServerPrivate::publish(QSseEvent *events, qsizetype count, QString *ids)
 {
     QMutexLocker locker(&mutex);
-    if (const std::optional<Refusal> refused = refusal(events, count)) {
+    QSet<QString> newTopics;
+    if (const std::optional<Refusal> refused = refusal(events, count, &newTopics)) {
         locker.unlock();
         report(*refused);
         return false;
     }
 
+    topicNames.unite(newTopics);
     for (qsizetype i = 0; i < count; ++i) {
-        topicNames.insert(events[i].topic());
         const QSseLoggedEventPointer logged = log->append(std::move(events[i]));
         ids[i] = logged->event.id();
         for (QSseShard *shard : shards)
@@ -634,7 +637,8 @@ std::optional<Refusal> QSseServer::refusal(const QSseSubscription &subscription)
 std::optional<Refusal> QSseServer::refusal(const QList<QSseEvent> &events) const
 {
     const QMutexLocker locker(&d->mutex);
-    return d->refusal(events.constData(), events.size());
+    QSet<QString> newTopics;
+    return d->refusal(events.constData(), events.size(), &newTopics);
 }
 
 QSseSubscriber QSseServer::addSubscriber(QTcpSocket *socket, const QSseSubscription &subscription)

@@ -28,7 +28,8 @@ public:
 
     // Publishing, in any thread.
     std::optional<QSseServer::Refusal> refusal(const QSseEvent &event) const;
-    std::optional<QSseServer::Refusal> refusal(const QSseEvent *events, qsizetype count) const;
+    std::optional<QSseServer::Refusal> refusal(const QSseEvent *events, qsizetype count,
+                                               QSet<QString> *newTopics) const;
     bool publish(QSseEvent *events, qsizetype count, QString *ids);
     void report(const QSseServer::Refusal &refusal);
 

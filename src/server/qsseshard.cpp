@@ -27,6 +27,10 @@ constexpr qsizetype MaximumJoinedBytes = qsizetype(256) * 1024;
 constexpr size_t MaximumDirectSends = 2;
 // What events that wait for the shard may take; what follows is read from the log.
 constexpr qint64 MaximumWaitingBytes = qint64(64) * 1024 * 1024;
+// A turn with so much to do is followed by a rest of a quarter of its time, but no longer than
+// this.
+constexpr size_t BusyItems = 4;
+constexpr std::chrono::milliseconds MaximumRest = 3ms;
 // How often those who stopped reading are looked at, in ms.
 constexpr qint64 LapsedCheckInterval = 100;
 // Keep-alive comments come up to 1/8 of the interval early.
@@ -39,8 +43,12 @@ QSseShard::QSseShard(std::shared_ptr<const QSseEventLog> log, Settings settings)
     : m_log(std::move(log)), m_settings(settings), m_position(m_log->head())
 {
     m_clock.start();
-    m_keepAliveTimer.setParent(this); // follows it into another thread
-    m_keepAliveTimer.setSingleShot(true);
+    for (QTimer *timer : { &m_restTimer, &m_keepAliveTimer }) {
+        timer->setParent(this); // follows it into another thread
+        timer->setSingleShot(true);
+    }
+    m_restTimer.setTimerType(Qt::PreciseTimer);
+    connect(&m_restTimer, &QTimer::timeout, this, &QSseShard::drain);
     connect(&m_keepAliveTimer, &QTimer::timeout, this, &QSseShard::sendKeepAlives);
 }
 
@@ -130,7 +138,11 @@ void QSseShard::sendDirectly(QSseConnection *connection, const QByteArray &bytes
 
 void QSseShard::drain()
 {
+    if (m_restTimer.isActive())
+        return; // it comes back here
+    const qint64 begun = m_clock.elapsed();
     m_inbox.takeAll(&m_items);
+    const bool isBusy = m_items.size() >= BusyItems;
     for (const Item &item : m_items) {
         if (item.event) {
             m_waitingBytes.fetch_sub(item.event->memory(), std::memory_order_relaxed);
@@ -144,6 +156,17 @@ void QSseShard::drain()
     m_items.clear();
     flushAll();
     removeOutrun();
+    if (isBusy)
+        restAfter(std::chrono::milliseconds(m_clock.elapsed() - begun));
+}
+
+// Events come faster than each can be sent on its own. A little patience lets more of them come
+// together in each send, and so costs less for each.
+void QSseShard::restAfter(std::chrono::milliseconds work)
+{
+    const std::chrono::milliseconds rest = qMin(work / 4, MaximumRest);
+    if (rest > 0ms)
+        m_restTimer.start(rest);
 }
 
 // More was published than could be sent for a while: everybody reads it from the log.

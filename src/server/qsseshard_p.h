@@ -86,6 +86,7 @@ private:
     static bool canSendDirectly(const QList<QSseGroup *> &groups);
     void sendDirectly(QSseConnection *connection, const QByteArray &bytes, qint64 now);
     void drain();
+    void restAfter(std::chrono::milliseconds work);
     void skip(quint64 position);
     void deliver(const QSseLoggedEventPointer &event);
     void addPending(QSseGroup *group, const QSseLoggedEventPointer &event);
@@ -137,6 +138,7 @@ private:
     QSet<QSseConnection *> m_lapsed; // those that were live and read too slowly
     qint64 m_lapsedCheckedAt = 0;    // ms of the clock
     QElapsedTimer m_clock;
+    QTimer m_restTimer;
     QTimer m_keepAliveTimer;
     std::list<QSseConnection *> m_byActivity; // who was sent something longest ago comes first
 };
