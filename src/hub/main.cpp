@@ -2,6 +2,7 @@
 // qsse-hub: a ready server. Publish by POST, subscribe by GET.
 
 #include "loadgenerator.h"
+#include "openfiles.h"
 #include "signalwatcher.h"
 
 #include <QSseHttpServer>
@@ -24,6 +25,7 @@ struct Options
     quint16 port = 8080;
     std::optional<std::chrono::milliseconds> keepAlive;
     std::optional<int> history;
+    std::optional<int> threads;
     std::optional<LoadGenerator::Options> load;
     QString error;
 };
@@ -77,11 +79,14 @@ Options parseOptions()
         QStringLiteral("history"),
         tr("Keep the last <N> events of each topic for clients that reconnect (1000)."),
         QStringLiteral("N"));
+    const QCommandLineOption threads(
+        QStringLiteral("threads"),
+        tr("Send from <N> threads, 0 for the one that reads requests (1)."), QStringLiteral("N"));
     const QCommandLineOption generate(QStringLiteral("generate"),
                                       tr("Publish R events a second of B bytes under T, for "
                                          "measuring: <topic=T,rate=R,bytes=B>."),
                                       QStringLiteral("topic=T,rate=R,bytes=B"));
-    parser.addOptions({ listen, keepAlive, history, generate });
+    parser.addOptions({ listen, keepAlive, history, threads, generate });
     Options options;
     // Not process(), which would end with 1 where all other bad arguments end with 2.
     if (!parser.parse(QCoreApplication::arguments())) {
@@ -107,6 +112,11 @@ Options parseOptions()
         options.history = parseCount(parser.value(history));
         if (!options.history)
             options.error = tr("--history needs a number of events");
+    }
+    if (parser.isSet(threads)) {
+        options.threads = parseCount(parser.value(threads));
+        if (!options.threads)
+            options.error = tr("--threads needs a number of threads");
     }
     if (parser.isSet(generate)) {
         QString error;
@@ -143,11 +153,14 @@ int main(int argc, char *argv[])
         return 2;
     }
 
+    raiseOpenFileLimit();
     QSseServer server;
     if (options.keepAlive)
         server.setKeepAliveInterval(*options.keepAlive);
     if (options.history)
         server.setHistorySize(*options.history);
+    if (options.threads)
+        server.setWorkerThreads(*options.threads);
 
     QSseHttpServer http(&server);
     http.addEventStream(QStringLiteral("/events"));

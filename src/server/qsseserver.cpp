@@ -330,9 +330,7 @@ void QSseServerPrivate::finishClosing()
 
 QSseShard *QSseServerPrivate::makeShard()
 {
-    // Held, so that the shard gets all events after the log's head as it sees it.
-    const QMutexLocker locker(&mutex);
-    auto *shard = shards.emplace_back(new QSseShard(log, settings));
+    auto *shard = new QSseShard(log, settings);
     // Queued: whatever the application does in subscriberRemoved(), it does not do it in the
     // middle of sending.
     QObject::connect(
@@ -345,15 +343,21 @@ QSseShard *QSseServerPrivate::makeShard()
 // Subscribers take turns. A socket that cannot move to another thread stays in the server's.
 QSseShard *QSseServerPrivate::shardFor(quint64 subscriber, bool canMove)
 {
+    // Held, so that a new shard gets all events after the log's head as it sees it, and none before
+    // it is ready.
+    const QMutexLocker locker(&mutex);
     if (canMove && workerThreads > 0) {
         const size_t index = subscriber % size_t(workerThreads);
-        while (threads.size() <= index)
+        while (threads.size() <= index) {
             threads.push_back(std::make_unique<QSseShardThread>(makeShard()));
+            shards.push_back(threads.back()->shard());
+        }
         return threads[index]->shard();
     }
     if (!localShard) {
         localShard = makeShard();
         localShard->setParent(q); // follows it into another thread
+        shards.push_back(localShard);
     }
     return localShard;
 }

@@ -74,8 +74,8 @@ public:
     QSseShard::Settings settings { keepAliveFromEnvironment(), DefaultQueuedBytes };
     // Made when there is somebody to send to. Changed in the server's thread with the mutex held.
     std::vector<QSseShard *> shards;
-    std::vector<std::unique_ptr<QSseShardThread>> threads; // for the first of the shards
-    QSseShard *localShard = nullptr;                       // the one in the server's own thread
+    std::vector<std::unique_ptr<QSseShardThread>> threads;
+    QSseShard *localShard = nullptr; // the one in the server's own thread
 
     std::chrono::milliseconds retryInterval = std::chrono::seconds(2);
     int maximumSubscribers = 100'000;

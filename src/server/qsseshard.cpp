@@ -87,8 +87,20 @@ void QSseShard::push(Item item)
         last.skipTo = next.skipTo;
         return true;
     };
-    if (m_inbox.push(std::move(item), isSkippedToo))
+    if (!m_inbox.push(std::move(item), isSkippedToo))
+        return;
+    if (m_dispatcher)
+        m_dispatcher->wakeUp();
+    else
         QMetaObject::invokeMethod(this, &QSseShard::drain, Qt::QueuedConnection);
+}
+
+void QSseShard::setDispatcher(QAbstractEventDispatcher *dispatcher, QMutex *awake)
+{
+    m_dispatcher = dispatcher;
+    m_awake = awake;
+    connect(dispatcher, &QAbstractEventDispatcher::awake, this, &QSseShard::drain,
+            Qt::DirectConnection);
 }
 
 // Waking a thread costs more than sending to one or two subscribers.

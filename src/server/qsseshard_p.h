@@ -6,6 +6,7 @@
 #include "qsseinbox_p.h"
 #include "qssetopicindex_p.h"
 
+#include <QtCore/QAbstractEventDispatcher>
 #include <QtCore/QElapsedTimer>
 #include <QtCore/QHash>
 #include <QtCore/QObject>
@@ -55,9 +56,10 @@ public:
     /*! Calls \a command in the shard's thread, after what was posted before. Thread-safe. */
     void post(std::function<void()> command);
 
-    /*! The shard's thread holds \a mutex but while it sleeps; then others may do its work. Set
-        before events are posted, if at all. */
-    void setAwakeMutex(QMutex *mutex) { m_awake = mutex; }
+    /*! Has the shard woken through the \a dispatcher of its thread, which holds \a awake but while
+        it sleeps; then others may do its work. Without it posted events of Qt do. Called before
+        anything is posted. */
+    void setDispatcher(QAbstractEventDispatcher *dispatcher, QMutex *awake);
 
     // To be called in the shard's thread.
     void setSettings(Settings settings);
@@ -120,6 +122,7 @@ private:
 
     const std::shared_ptr<const QSseEventLog> m_log;
     Settings m_settings;
+    QAbstractEventDispatcher *m_dispatcher = nullptr;
     QMutex *m_awake = nullptr;
     QSseInbox<Item> m_inbox;
     std::vector<Item> m_items;              // taken from the inbox

@@ -12,8 +12,9 @@ QSseShardThread::QSseShardThread(QSseShard *shard) : m_shard(shard)
 #ifdef Q_OS_LINUX
     // Qt's own dispatchers look at every descriptor each turn: with 10,000 idle subscribers that
     // costs a hundred times what it takes to send an event.
-    setEventDispatcher(new QSseEpollDispatcher(nullptr, &m_awake));
-    shard->setAwakeMutex(&m_awake);
+    auto *dispatcher = new QSseEpollDispatcher(nullptr, &m_awake);
+    setEventDispatcher(dispatcher);
+    shard->setDispatcher(dispatcher, &m_awake);
 #endif
     shard->moveToThread(this);
     connect(this, &QThread::finished, shard, &QObject::deleteLater);

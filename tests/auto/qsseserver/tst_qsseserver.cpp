@@ -687,7 +687,7 @@ void TestQSseServer::noLossBetweenSnapshotAndLive()
                 ++state;
                 f.server->notify(QStringLiteral("a"), numbered(state));
             }
-            std::this_thread::sleep_for(200us);
+            std::this_thread::sleep_for(1ms);
         }
     });
 

@@ -668,7 +668,8 @@ void tst_Curl::commandLine_data()
     const QString nothing = QStringLiteral("^$");
     QTest::newRow("help")
         << QByteArrayList { "--help" } << 0
-        << QStringLiteral("^Usage: .*GET .*POST .*--listen.*--keep-alive.*--history.*--generate")
+        << QStringLiteral(
+               "^Usage: .*GET .*POST .*--listen.*--keep-alive.*--history.*--threads.*--generate")
         << nothing;
     QTest::newRow("version") << QByteArrayList { "--version" } << 0
                              << QStringLiteral("^qsse-hub \\d+\\.\\d+\\.\\d+\n$") << nothing;
@@ -689,6 +690,8 @@ void tst_Curl::commandLine_data()
     bad({ "--keep-alive", "-1" });
     bad({ "--history", "many" });
     bad({ "--history", "-1" });
+    bad({ "--threads", "many" });
+    bad({ "--threads", "-1" });
     bad({ "--generate", "topic" });
     bad({ "--generate", "topic=a" });
     bad({ "--generate", "topic=a,rate=0,bytes=100" });

@@ -202,6 +202,7 @@ class tst_Fanout : public QObject
 
 private Q_SLOTS:
     void initTestCase();
+    void hub_data();
     void hub();
     void joining_data();
     void joining();
@@ -218,13 +219,22 @@ void tst_Fanout::initTestCase()
     QCOMPARE(::setrlimit(RLIMIT_NOFILE, &limit), 0); // the hub inherits it
 }
 
+void tst_Fanout::hub_data()
+{
+    QTest::addColumn<QByteArray>("threads");
+    QTest::newRow("one thread") << QByteArray("1");
+    QTest::newRow("the server's thread") << QByteArray("0");
+    QTest::newRow("three threads") << QByteArray("3");
+}
+
 // A thousand subscribers of a hundred events a second, for three seconds.
 void tst_Fanout::hub()
 {
     constexpr int Subscribers = 1000;
     constexpr int Events = 300;
     constexpr int Bytes = 120;
-    HubProcess hub({ "--generate", "topic=a,rate=100,bytes=120" });
+    QFETCH(QByteArray, threads);
+    HubProcess hub({ "--generate", "topic=a,rate=100,bytes=120", "--threads", threads });
     QVERIFY2(hub.listen(), hub.errors().constData());
 
     Poller poller;
