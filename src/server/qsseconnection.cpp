@@ -32,7 +32,7 @@ QSseJoin::~QSseJoin()
 }
 
 QSseConnection::QSseConnection(std::shared_ptr<QSseJoin> join)
-    : m_join(std::move(join)), m_socket(m_join->socket.release())
+    : m_join(std::move(join)), m_socket(m_join->socket.release()), m_hasFilter(m_join->filter)
 {
     if (!m_socket) {
         m_socket = new QTcpSocket;
@@ -46,25 +46,25 @@ QSseConnection::QSseConnection(std::shared_ptr<QSseJoin> join)
 
 QSseConnection::~QSseConnection() = default;
 
-qint64 QSseConnection::queuedBytes() const
+qint64 QSseConnection::countQueuedBytes() const
 {
     qint64 queued = m_socket->bytesToWrite();
 #if QT_CONFIG(ssl)
-    // Asked for each connection with each event: what is known to be plain is not cast.
     if (const auto *ssl = m_descriptor >= 0 ? nullptr : qobject_cast<const QSslSocket *>(m_socket))
         queued += ssl->encryptedBytesToWrite();
 #endif
+    m_hasQueue = queued > 0;
     return queued;
 }
 
 bool QSseConnection::wants(const QSseLoggedEvent &event) const
 {
-    return !m_join->filter || m_join->filter(event.event, m_join->subscriber);
+    return !m_hasFilter || m_join->filter(event.event, m_join->subscriber);
 }
 
 bool QSseConnection::canSendDirectly() const
 {
-    return m_descriptor >= 0 && m_socket->bytesToWrite() == 0 && !m_join->filter;
+    return m_descriptor >= 0 && !m_hasFilter && queuedBytes() == 0;
 }
 
 qint64 QSseConnection::sendDirectly(const QByteArray &bytes)
@@ -85,10 +85,11 @@ qint64 QSseConnection::sendDirectly(const QByteArray &bytes)
 bool QSseConnection::send(const QByteArray &bytes)
 {
     // QTcpSocket::write() copies, and switches the write notifier on and off for each event.
-    const bool isFree = m_descriptor >= 0 && m_socket->bytesToWrite() == 0;
+    const bool isFree = m_descriptor >= 0 && queuedBytes() == 0;
     const qint64 sent = isFree ? sendDirectly(bytes) : 0;
     if (sent == bytes.size())
         return true;
+    m_hasQueue = true;
     const qint64 rest = bytes.size() - sent;
     return sent >= 0 && m_socket->write(bytes.constData() + sent, rest) == rest;
 }

@@ -50,9 +50,9 @@ public:
     /*! Hands \a bytes to the kernel and nobody else; answers how many it took, -1 when the
         connection is broken. Only while nothing is queued: they would overtake it. */
     qint64 sendDirectly(const QByteArray &bytes);
-    /*! Whether it may be called, and whatever event is sent. */
+    /*! Whether it may be called, and for every event. */
     bool canSendDirectly() const;
-    qint64 queuedBytes() const;
+    qint64 queuedBytes() const { return m_hasQueue ? countQueuedBytes() : 0; }
     bool wants(const QSseLoggedEvent &event) const;
 
     const QSseSubscriber &subscriber() const { return m_join->subscriber; }
@@ -69,9 +69,13 @@ public:
     std::optional<QSseSubscriber::RemovalReason> ending; // set once the stream is being ended
 
 private:
+    qint64 countQueuedBytes() const;
+
     std::shared_ptr<QSseJoin> m_join;
     QTcpSocket *m_socket = nullptr;
     int m_descriptor = -1; // of a plain TCP socket
+    const bool m_hasFilter;
+    mutable bool m_hasQueue = false; // or had: saves asking the socket for each event
 };
 
 #endif // QSSECONNECTION_P_H
