@@ -304,8 +304,9 @@ QByteArray QSseEvent::encode(const QByteArray &id) const
         return QByteArray();
 
     QByteArray out;
-    // Room for the names of a handful of lines; many-line data grows the buffer once or twice.
-    out.reserve(d->comment.size() + id.size() + d->event.size() + d->data.size() + 64);
+    // Room for the names of an id, a type and a line of data. More grows the buffer, and what is
+    // too much would be kept as long as the event is.
+    out.reserve(d->comment.size() + id.size() + d->event.size() + d->data.size() + 24);
     if (!d->comment.isNull())
         appendLines(out, ": ", d->comment);
     if (!id.isNull())

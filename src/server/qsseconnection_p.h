@@ -62,7 +62,7 @@ public:
 
     // Kept by the shard.
     std::shared_ptr<QSseGroup> group; // null while it catches up or ends
-    size_t indexInGroup = 0;
+    qsizetype indexInGroup = 0;
     qint64 lastActivity = 0; // ms of the shard's clock
     int keepAliveEarly = 0;  // how many 1024ths of the interval the next comment comes early
     std::list<QSseConnection *>::iterator activity;

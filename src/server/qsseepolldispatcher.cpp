@@ -55,8 +55,8 @@ QSseEpollDispatcher::QSseEpollDispatcher(QObject *parent, QMutex *awake)
     epoll_event event {};
     event.events = EPOLLIN | EPOLLET;
     event.data.u64 = pack(m_wakeUp, 0);
-    if (m_epoll < 0 || m_wakeUp < 0 || epoll_ctl(m_epoll, EPOLL_CTL_ADD, m_wakeUp, &event) < 0)
-        qFatal("QSseEpollDispatcher: out of descriptors");
+    m_isValid =
+        m_epoll >= 0 && m_wakeUp >= 0 && epoll_ctl(m_epoll, EPOLL_CTL_ADD, m_wakeUp, &event) == 0;
 }
 
 QSseEpollDispatcher::~QSseEpollDispatcher()

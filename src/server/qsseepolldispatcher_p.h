@@ -47,6 +47,9 @@ public:
     /*! Notifiers and timers may still be there; nothing happens to them any more. */
     ~QSseEpollDispatcher() override;
 
+    /*! Whether it can be used: it needs two descriptors, and there may be none left. */
+    bool isValid() const { return m_isValid; }
+
     bool processEvents(QEventLoop::ProcessEventsFlags flags) override;
 
     void registerSocketNotifier(QSocketNotifier *notifier) override;
@@ -102,6 +105,7 @@ private:
     QMutex *const m_awake;
     const int m_epoll;
     const int m_wakeUp; // an eventfd
+    bool m_isValid = false;
     std::atomic<WaitState> m_state = Awake;
     std::atomic<bool> m_interrupted = false;
 

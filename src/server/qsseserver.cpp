@@ -340,7 +340,8 @@ QSseShard *QSseServerPrivate::makeShard()
     return shard;
 }
 
-// Subscribers take turns. A socket that cannot move to another thread stays in the server's.
+// Subscribers take turns. A socket that cannot move to another thread stays in the server's, and so
+// do all when no thread can be had.
 QSseShard *QSseServerPrivate::shardFor(quint64 subscriber, bool canMove)
 {
     // Held, so that a new shard gets all events after the log's head as it sees it, and none before
@@ -348,11 +349,9 @@ QSseShard *QSseServerPrivate::shardFor(quint64 subscriber, bool canMove)
     const QMutexLocker locker(&mutex);
     if (canMove && workerThreads > 0) {
         const size_t index = subscriber % size_t(workerThreads);
-        while (threads.size() <= index) {
-            threads.push_back(std::make_unique<QSseShardThread>(makeShard()));
-            shards.push_back(threads.back()->shard());
-        }
-        return threads[index]->shard();
+        while (threads.size() <= index && addThread()) { }
+        if (index < threads.size())
+            return threads[index]->shard();
     }
     if (!localShard) {
         localShard = makeShard();
@@ -360,6 +359,19 @@ QSseShard *QSseServerPrivate::shardFor(quint64 subscriber, bool canMove)
         shards.push_back(localShard);
     }
     return localShard;
+}
+
+bool QSseServerPrivate::addThread()
+{
+    auto thread = std::make_unique<QSseShardThread>();
+    if (!thread->canTake()) {
+        qCWarning(lcServer, "There are too many open files for another thread");
+        return false;
+    }
+    thread->take(makeShard());
+    shards.push_back(thread->shard());
+    threads.push_back(std::move(thread));
+    return true;
 }
 
 void QSseServerPrivate::removeShards()
@@ -730,10 +742,14 @@ void QSseServer::close(std::chrono::milliseconds grace)
 
 QString QSseServer::notify(const QString &topic, const QSseEvent &event)
 {
-    QSseEvent published = event;
-    published.setTopic(topic);
+    return notify(topic, QSseEvent(event));
+}
+
+QString QSseServer::notify(const QString &topic, QSseEvent &&event)
+{
+    event.setTopic(topic);
     QString id;
-    d->publish(&published, 1, &id);
+    d->publish(&event, 1, &id);
     return id;
 }
 

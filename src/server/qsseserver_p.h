@@ -47,6 +47,7 @@ public:
 
     QSseShard *makeShard();
     QSseShard *shardFor(quint64 subscriber, bool canMove);
+    bool addThread();
     void removeShards();
     template<typename Command> void postToShards(const Command &command);
     void pushSettings();

@@ -24,7 +24,7 @@ constexpr int PagesPerTurn = 8;
 // Joining more than this into one send saves nothing and delays the first of them.
 constexpr qsizetype MaximumJoinedBytes = qsizetype(256) * 1024;
 // An event for more subscribers than this is left to the shard's thread.
-constexpr size_t MaximumDirectSends = 2;
+constexpr qsizetype MaximumDirectSends = 2;
 // What events that wait for the shard may take; what follows is read from the log.
 constexpr qint64 MaximumWaitingBytes = qint64(64) * 1024 * 1024;
 // A turn with so much to do is followed by a rest of a quarter of its time, but no longer than
@@ -125,7 +125,7 @@ bool QSseShard::sendDirectly(const QSseLoggedEventPointer &event)
 
 bool QSseShard::canSendDirectly(const QList<QSseGroup *> &groups)
 {
-    size_t subscribers = 0;
+    qsizetype subscribers = 0;
     for (const QSseGroup *group : groups)
         subscribers += group->members.size();
     return subscribers <= MaximumDirectSends
@@ -153,9 +153,11 @@ void QSseShard::drain()
     if (m_restTimer.isActive())
         return; // it comes back here
     const qint64 begun = m_clock.elapsed();
-    m_inbox.takeAll(&m_items);
-    const bool isBusy = m_items.size() >= BusyItems;
-    for (const Item &item : m_items) {
+    // Out of the member's memory: a filter with an event loop of its own comes here once more.
+    std::vector<Item> items = std::exchange(m_items, {});
+    m_inbox.takeAll(&items);
+    const bool isBusy = items.size() >= BusyItems;
+    for (const Item &item : items) {
         if (item.event) {
             m_waitingBytes.fetch_sub(item.event->memory(), std::memory_order_relaxed);
             deliver(item.event);
@@ -165,7 +167,8 @@ void QSseShard::drain()
             skip(item.skipTo);
         }
     }
-    m_items.clear();
+    items.clear();
+    m_items = std::move(items);
     flushAll();
     removeOutrun();
     if (isBusy)
@@ -239,7 +242,7 @@ void QSseShard::flush(QSseGroup *group)
     const qint64 now = m_clock.elapsed();
     // From the back: a member that leaves gives its place to one that was served already. The last
     // one to leave takes the group with it.
-    for (size_t i = group->members.size(); i-- > 0;) {
+    for (qsizetype i = group->members.size(); i-- > 0;) {
         QSseConnection *connection = group->members[i];
         const qint64 queued = connection->queuedBytes();
         if (queued > 0 && queued + bytes.size() > m_settings.maximumQueuedBytes)

@@ -12,6 +12,7 @@
 #include <QtCore/QObject>
 #include <QtCore/QSet>
 #include <QtCore/QTimer>
+#include <QtCore/QVarLengthArray>
 
 #include <atomic>
 #include <functional>
@@ -21,9 +22,9 @@
 /*! Connections with the same topics and no filter of their own: they are sent the same bytes. */
 struct QSseGroup
 {
-    QList<QSseTopicFilter> topics; // sorted, each once
-    std::vector<QSseConnection *> members;
-    std::vector<QSseLoggedEventPointer> pending; // not sent yet in this turn
+    QList<QSseTopicFilter> topics;                // sorted, each once
+    QVarLengthArray<QSseConnection *, 1> members; // often a topic has one subscriber alone
+    std::vector<QSseLoggedEventPointer> pending;  // not sent yet in this turn
     qsizetype pendingBytes = 0;
 };
 
@@ -125,8 +126,8 @@ private:
     QAbstractEventDispatcher *m_dispatcher = nullptr;
     QMutex *m_awake = nullptr;
     QSseInbox<Item> m_inbox;
-    std::vector<Item> m_items;              // taken from the inbox
-    std::atomic<qint64> m_waitingBytes = 0; // of the events in both
+    std::vector<Item> m_items;              // kept for its memory
+    std::atomic<qint64> m_waitingBytes = 0; // of the events not delivered
     quint64 m_position;                     // of the last event delivered
 
     std::unordered_map<quint64, std::unique_ptr<QSseConnection>> m_connections;

@@ -5,6 +5,9 @@
 #include <QtCore/QMutex>
 #include <QtCore/QThread>
 
+#include <memory>
+
+class QSseEpollDispatcher;
 class QSseShard;
 
 /*! A thread for one shard, which it takes along when it ends. Lives in the server's thread. */
@@ -13,16 +16,20 @@ class QSseShardThread : public QThread
     Q_OBJECT
 
 public:
-    /*! Moves \a shard here and starts. */
-    explicit QSseShardThread(QSseShard *shard);
+    QSseShardThread();
     /*! Waits until the shard has cut its connections. */
     ~QSseShardThread() override;
 
+    /*! Whether there are descriptors enough for take(). */
+    bool canTake() const;
+    /*! Moves \a shard here and starts. */
+    void take(QSseShard *shard);
     QSseShard *shard() const { return m_shard; }
 
 private:
-    QSseShard *const m_shard;
-    QMutex m_awake; // the thread has it but while it sleeps
+    QSseShard *m_shard = nullptr;
+    QMutex m_awake;                                    // the thread has it but while it sleeps
+    std::unique_ptr<QSseEpollDispatcher> m_dispatcher; // until the thread has it; Linux alone
 };
 
 #endif // QSSESHARDTHREAD_P_H

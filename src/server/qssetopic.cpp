@@ -49,7 +49,7 @@ QString QSseTopic::notify(const QSseEvent &event)
 
 QString QSseTopic::notify(const QString &text)
 {
-    return notify(QSseEvent(text));
+    return d->server->notify(d->name, QSseEvent(text));
 }
 
 QString QSseTopic::notify(double number)

@@ -15,6 +15,7 @@
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <poll.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -192,6 +193,7 @@ class TestQSseShard : public QObject
 private Q_SLOTS:
     void sendsWithoutAllocations();
     void sendsDirectlyToOneWhoDoesNotRead();
+    void servesWithoutDescriptorsForAThread();
     void publishesFasterThanItSends_data();
     void publishesFasterThanItSends();
     void joinsLeavesAndBreaksUnderLoad_data();
@@ -257,6 +259,35 @@ void TestQSseShard::sendsDirectlyToOneWhoDoesNotRead()
     QVERIFY2(client->readUpTo(Events - 1), client->failure());
     f.publish(Events);
     QVERIFY2(client->readUpTo(Events), client->failure());
+}
+
+// The first subscriber starts the worker thread, which needs descriptors of its own.
+void TestQSseShard::servesWithoutDescriptorsForAThread()
+{
+    Fixture f;
+    Client client(f.listener.serverPort());
+    QVERIFY(f.listener.waitForNewConnection(5000));
+    QTcpSocket *socket = f.listener.nextPendingConnection();
+    rlimit before {};
+    QCOMPARE(::getrlimit(RLIMIT_NOFILE, &before), 0);
+    rlimit tight = before;
+    const int next = ::dup(0);
+    tight.rlim_cur = rlim_t(next) + 1; // for the duplicate of the socket alone
+    ::close(next);
+    QCOMPARE(::setrlimit(RLIMIT_NOFILE, &tight), 0);
+    const QSseSubscriber subscriber = f.server.addSubscriber(socket, { { "a" } });
+    QCOMPARE(::setrlimit(RLIMIT_NOFILE, &before), 0);
+    QVERIFY(subscriber.id() != 0);
+    f.publish(0);
+    const auto hasRead = [&client](qint64 number) {
+        client.read();
+        return client.last('a') == number;
+    };
+    QTRY_VERIFY(hasRead(0));
+    const auto another = f.connectClient({ "a" }); // there are some again
+    f.publish(1);
+    QVERIFY(another->readUpTo(1));
+    QTRY_VERIFY(hasRead(1));
 }
 
 void TestQSseShard::publishesFasterThanItSends_data()
