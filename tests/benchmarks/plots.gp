@@ -25,8 +25,10 @@ file(name) = data . "/" . name . ".dat"
 set output out . "fanout.svg"
 set title "What one delivery costs the server"
 set ylabel "CPU, µs"
-set yrange [0:*]
+set logscale y
+set yrange [5:*]
 plot for [name in contenders] file(name) using 1:2 with linespoints title name
+unset logscale y
 
 set output out . "latency.svg"
 set title "From notify() to the client, median and 99 %"
