@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "qssehttpserver.h"
+#include "qsselistener_p.h"
 #include "qssestream.h"
 #include "qssestream_p.h"
 
@@ -10,7 +11,6 @@
 #include <QtCore/QRegularExpression>
 #include <QtCore/QTimer>
 #include <QtCore/QUrlQuery>
-#include <QtNetwork/QTcpServer>
 
 #include <functional>
 
@@ -21,9 +21,6 @@ using Method = QSseHttpExchange::Method;
 using Status = QSseHttpExchange::Status;
 
 namespace {
-
-// How long to wait after accept() failed, mostly for want of descriptors, before trying again.
-constexpr auto AcceptPause = 100ms;
 
 /*! Events read from a request, or what is wrong with it. */
 struct ParsedEvents
@@ -328,7 +325,7 @@ void QSseHttpServer::setMaximumBodySize(int bytes)
 
 quint16 QSseHttpServer::listen(const QHostAddress &address, quint16 port)
 {
-    auto tcp = std::make_unique<QTcpServer>();
+    auto tcp = std::make_unique<QSseListener>();
     tcp->setListenBacklogSize(ListenBacklog);
     if (!tcp->listen(address, port)) {
         d->errorString = tcp->errorString();
@@ -336,11 +333,6 @@ quint16 QSseHttpServer::listen(const QHostAddress &address, quint16 port)
                   int(port), qUtf16Printable(d->errorString));
         return 0;
     }
-    // QTcpServer stops for good when accept() fails.
-    connect(tcp.get(), &QTcpServer::acceptError, tcp.get(), [server = tcp.get()] {
-        qCWarning(lcHttp, "cannot accept: %ls", qUtf16Printable(server->errorString()));
-        QTimer::singleShot(AcceptPause, server, &QTcpServer::resumeAccepting);
-    });
     const quint16 bound = tcp->serverPort();
     d->http.bind(tcp.release()); // which makes itself the parent
     return bound;
