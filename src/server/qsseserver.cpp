@@ -313,6 +313,8 @@ QSseEvent QSseServerPrivate::snapshot(QSseTopic *topic, quint64 *position) const
 void QSseServerPrivate::removeSubscriber(quint64 id, QSseSubscriber::RemovalReason reason)
 {
     const QSseSubscriber subscriber = subscribers.take(id).subscriber;
+    if (subscriber.id() == 0)
+        return;
     const QPointer<QSseServer> alive(q);
     qCDebug(lcServer) << "subscriber" << id << "removed:" << reason;
     Q_EMIT q->subscriberRemoved(subscriber, reason);

@@ -86,7 +86,7 @@ public:
     struct Entry
     {
         QSseSubscriber subscriber;
-        QSseShard *shard;
+        QSseShard *shard = nullptr;
     };
     QHash<quint64, Entry> subscribers;
     QMap<QString, QSseTopic *> topics; // those asked for; sorted, so that snapshots are too
