@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "loadclient.h"
+#include "loopback.h"
 #include "publisher.h"
 
-#include <arpa/inet.h>
-#include <netinet/in.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -68,15 +67,12 @@ void LoadClient::open(Connection &connection, quint16 port)
     connection.last = m_begin == Begin::Anywhere ? Unknown : -1;
     connection.state = State::Connecting;
     connection.fd = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    sockaddr_in address {};
-    address.sin_family = AF_INET;
-    address.sin_port = htons(port);
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    const sockaddr_in address = loopbackAddress(port);
     epoll_event interest {};
     interest.events = EPOLLOUT;
     interest.data.ptr = &connection;
     const int result =
-        ::connect(connection.fd, reinterpret_cast<sockaddr *>(&address), sizeof(address));
+        ::connect(connection.fd, reinterpret_cast<const sockaddr *>(&address), sizeof(address));
     if ((result != 0 && errno != EINPROGRESS)
         || ::epoll_ctl(m_epoll, EPOLL_CTL_ADD, connection.fd, &interest) != 0) {
         ++m_faults.cut;
@@ -92,8 +88,7 @@ void LoadClient::close(Connection &connection)
         ++m_settled;
     connection.state = State::Closed;
     // A reset leaves nothing behind, where thousands of ports would wait for a minute otherwise.
-    const linger reset { 1, 0 };
-    ::setsockopt(connection.fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
+    resetOnClose(connection.fd);
     ::close(connection.fd);
 }
 

@@ -3,8 +3,8 @@
 // No history, no ids that mean anything, no queues, no keep-alive: who cannot take an event at once
 // is cut off.
 #include "control.h"
+#include "loopback.h"
 
-#include <arpa/inet.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/epoll.h>
@@ -60,9 +60,7 @@ private:
 
 bool FloorServer::listen()
 {
-    sockaddr_in address {};
-    address.sin_family = AF_INET;
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    sockaddr_in address = loopbackAddress(0);
     socklen_t size = sizeof(address);
     auto *generic = reinterpret_cast<sockaddr *>(&address);
     if (::bind(m_listener, generic, size) != 0 || ::listen(m_listener, Backlog) != 0

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+#include "loopback.h"
 #include "qsseepolldispatcher_p.h"
 
 #include <QtCore/QElapsedTimer>
@@ -625,9 +626,7 @@ void tst_QSseEpollDispatcher::exceptions()
 {
     run([] {
         const int server = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-        sockaddr_in address {};
-        address.sin_family = AF_INET;
-        address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+        sockaddr_in address = loopbackAddress(0);
         socklen_t size = sizeof(address);
         QCOMPARE(bind(server, reinterpret_cast<sockaddr *>(&address), size), 0);
         QCOMPARE(listen(server, 1), 0);

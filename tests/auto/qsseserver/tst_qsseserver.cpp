@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+#include "loopback.h"
 #include "streamclient.h"
 
 #include <QSseServer>
@@ -90,8 +91,7 @@ QStringList numbers(int first, int last)
 // Breaks a connection so that the other end learns of it only by using it.
 void reset(QTcpSocket &socket)
 {
-    const linger atOnce { 1, 0 };
-    ::setsockopt(int(socket.socketDescriptor()), SOL_SOCKET, SO_LINGER, &atOnce, sizeof(atOnce));
+    resetOnClose(int(socket.socketDescriptor()));
     socket.disconnect();
     socket.abort();
 }

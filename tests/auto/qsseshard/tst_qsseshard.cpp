@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 // The sending side under load, seen through QSseServer: what it costs, and what becomes of events
 // when clients, or the shard itself, do not keep up.
+#include "loopback.h"
+
 #include <QSseServer>
 
 #include <QtCore/QFile>
@@ -12,8 +14,6 @@
 #include <QtTest/QSignalSpy>
 #include <QtTest/QTest>
 
-#include <arpa/inet.h>
-#include <netinet/in.h>
 #include <poll.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -78,22 +78,15 @@ class Client
 public:
     explicit Client(quint16 port) : m_fd(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0))
     {
-        sockaddr_in address {};
-        address.sin_family = AF_INET;
-        address.sin_port = htons(port);
-        address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-        if (::connect(m_fd, reinterpret_cast<sockaddr *>(&address), sizeof(address)) < 0)
+        const sockaddr_in address = loopbackAddress(port);
+        if (::connect(m_fd, reinterpret_cast<const sockaddr *>(&address), sizeof(address)) < 0)
             m_failure = "cannot connect";
     }
     ~Client() { ::close(m_fd); }
     Q_DISABLE_COPY_MOVE(Client)
 
     /*! Makes the end of the connection a reset. */
-    void breakOnClose()
-    {
-        const linger atOnce { 1, 0 };
-        ::setsockopt(m_fd, SOL_SOCKET, SO_LINGER, &atOnce, sizeof(atOnce));
-    }
+    void breakOnClose() { resetOnClose(m_fd); }
 
     /*! Reads what there is, for at most \a timeout ms; false when nothing came. */
     bool read(int timeout = 0)

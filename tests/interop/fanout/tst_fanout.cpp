@@ -3,6 +3,7 @@
 // to measure speed.
 
 #include "hubprocess.h"
+#include "loopback.h"
 
 #include <QSseHttpServer>
 #include <QSseServer>
@@ -13,8 +14,6 @@
 #include <QtCore/QElapsedTimer>
 #include <QtTest/QtTest>
 
-#include <arpa/inet.h>
-#include <netinet/in.h>
 #include <sys/epoll.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -60,10 +59,7 @@ public:
         m_block = {};
         m_hasHead = false;
         m_fd = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-        sockaddr_in address {};
-        address.sin_family = AF_INET;
-        address.sin_port = htons(port);
-        address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+        const sockaddr_in address = loopbackAddress(port);
         epoll_event interest {};
         interest.events = EPOLLIN;
         interest.data.ptr = this;
@@ -72,7 +68,7 @@ public:
             request += "Last-Event-ID: " + lastId + "\r\n";
         request += "\r\n";
         return m_fd >= 0
-            && ::connect(m_fd, reinterpret_cast<sockaddr *>(&address), sizeof(address)) == 0
+            && ::connect(m_fd, reinterpret_cast<const sockaddr *>(&address), sizeof(address)) == 0
             && ::send(m_fd, request.constData(), size_t(request.size()), MSG_NOSIGNAL)
             == request.size()
             && ::epoll_ctl(epoll, EPOLL_CTL_ADD, m_fd, &interest) == 0;
