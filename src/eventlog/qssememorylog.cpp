@@ -1,30 +1,41 @@
 // SPDX-License-Identifier: MIT
 #include "qssememorylog.h"
 #include "qssefiltertree_p.h"
+#include "qssememorylog_p.h"
 
-#include <QtCore/QHash>
-#include <QtCore/QMutex>
 #include <QtCore/QRandomGenerator>
 #include <QtCore/QSet>
 
 #include <algorithm>
-#include <deque>
-#include <map>
+#include <limits>
 #include <queue>
-#include <unordered_map>
 #include <variant>
+
+using namespace std::chrono_literals;
+
+using Kept = QSseKeptEvent;
 
 QSseEventLog::~QSseEventLog() = default;
 
+void QSseEventLog::flush(std::function<void(const QString &error)> done)
+{
+    done(QString());
+}
+
+void QSseEventLog::setErrorHandler(std::function<void(const QString &text)> handler)
+{
+    Q_UNUSED(handler)
+}
+
 namespace {
 
-struct TopicLog
-{
-    std::deque<QSseLoggedEventPointer> events;
-    quint64 droppedUpTo = 0;
-};
+using Topic = QSseMemoryLogPrivate::Topic;
+using EventIterator = std::deque<QSseMemoryLogPrivate::KeptPointer>::const_iterator;
 
-using EventIterator = std::deque<QSseLoggedEventPointer>::const_iterator;
+constexpr size_t RecentPositions = 65'536;
+constexpr size_t RemovedTopics = 10'000;
+// More than the one that comes, so that whatever piled up goes in the end.
+constexpr int DropsPerAppend = 8;
 
 // The events of one topic still to be merged into a page.
 struct Run
@@ -43,67 +54,318 @@ QByteArray makeEpoch()
         + QByteArray::number(QRandomGenerator::global()->generate(), 36);
 }
 
+Kept::Time after(Kept::Time begin, std::chrono::milliseconds duration)
+{
+    // The clock counts nanoseconds and would overflow.
+    constexpr std::chrono::milliseconds Longest = std::chrono::hours(24 * 365 * 100);
+    return begin + std::min(duration, Longest);
+}
+
+// The clock may have been set since the event occurred, so that is believed only so far.
+std::chrono::milliseconds remainingTtl(const QSseEvent &event)
+{
+    const qint64 ttl = event.ttl().count();
+    const qint64 passed = event.occurredAt().msecsTo(QDateTime::currentDateTimeUtc());
+    return std::chrono::milliseconds(ttl - qBound(qint64(0), passed, ttl));
+}
+
+EventIterator firstAfter(const Topic &topic, quint64 position)
+{
+    const auto isBefore = [](quint64 position, const auto &event) {
+        return position < event->position;
+    };
+    return std::upper_bound(topic.events.begin(), topic.events.end(), position, isBefore);
+}
+
+bool areExact(const QList<QSseTopicFilter> &filters)
+{
+    return std::all_of(filters.begin(), filters.end(),
+                       [](const QSseTopicFilter &filter) { return filter.isExact(); });
+}
+
 } // namespace
 
-class QSseMemoryLogPrivate
-{
-public:
-    void dropOldest(TopicLog &topic);
-    void enforceLimits(TopicLog &topic);
-    QList<const TopicLog *> matching(const QList<QSseTopicFilter> &filters) const;
-    QByteArray idAt(quint64 position) const;
+QSseMemoryLogPrivate::QSseMemoryLogPrivate() : epoch(makeEpoch()) { }
 
-    mutable QMutex mutex;
-    const QByteArray idPrefix = makeEpoch() + '-';
-    quint64 head = 0;
-    qint64 bytes = 0;
-    int maximumEventsPerTopic = 1000;
-    qint64 maximumBytes = qint64(64) * 1024 * 1024;
-    std::unordered_map<QString, TopicLog> topics; // stay where they are, so are pointed to
-    std::map<quint64, TopicLog *> byOldest; // topics that keep events, by their oldest's position
-    QHash<QByteArray, quint64> foreignIds;  // of kept events whose id the caller chose
-};
+QSseMemoryLogPrivate::~QSseMemoryLogPrivate() = default;
+
+Kept::Time QSseMemoryLogPrivate::now() const
+{
+    return std::chrono::steady_clock::now();
+}
+
+bool QSseMemoryLogPrivate::store(const KeptPointer &)
+{
+    return false;
+}
+
+void QSseMemoryLogPrivate::dropped(const Topic &, const Kept &, bool) { }
+
+void QSseMemoryLogPrivate::forgotten(const Topic &) { }
 
 QByteArray QSseMemoryLogPrivate::idAt(quint64 position) const
 {
     const QByteArray number = QByteArray::number(position);
     QByteArray id;
-    id.reserve(idPrefix.size() + number.size());
-    return id.append(idPrefix).append(number);
+    id.reserve(epoch.size() + 1 + number.size());
+    return id.append(epoch).append('-').append(number);
 }
 
-void QSseMemoryLogPrivate::dropOldest(TopicLog &topic)
+// The last position that ids of the same epoch stand for, if the epoch is one of this log's.
+std::optional<quint64> QSseMemoryLogPrivate::lastOfEpoch(const QByteArray &id) const
 {
-    const QSseLoggedEventPointer oldest = std::move(topic.events.front());
-    topic.events.pop_front();
-    topic.droppedUpTo = oldest->position;
-    bytes -= oldest->memory();
+    const QByteArray epochOfId = id.first(qMax(qsizetype(0), id.indexOf('-')));
+    if (epochOfId == epoch)
+        return head;
+    const auto past = pastEpochs.constFind(epochOfId);
+    return past == pastEpochs.constEnd() ? std::nullopt : std::optional<quint64>(*past);
+}
 
-    const auto foreign = foreignIds.constFind(oldest->event.idUtf8());
-    if (foreign != foreignIds.constEnd() && *foreign == oldest->position)
-        foreignIds.erase(foreign);
-    // With its node: in a full log this happens for each event.
-    auto node = byOldest.extract(oldest->position);
-    if (topic.events.empty())
+std::optional<quint64> QSseMemoryLogPrivate::positionIn(const QByteArray &id)
+{
+    const QByteArray number = id.mid(id.indexOf('-') + 1);
+    const quint64 position = number.toULongLong();
+    // toULongLong() stops at a NUL and lets signs and spaces pass: only the very id is known, as a
+    // server sends it back.
+    if (number != QByteArray::number(position))
+        return std::nullopt;
+    return position;
+}
+
+QSseMemoryLogPrivate::KeptPointer QSseMemoryLogPrivate::find(const Topic &topic, quint64 position)
+{
+    const EventIterator next = firstAfter(topic, position);
+    if (next == topic.events.begin() || (*std::prev(next))->position != position)
+        return nullptr;
+    return *std::prev(next);
+}
+
+Topic &QSseMemoryLogPrivate::topic(const QString &name)
+{
+    const auto [found, isNew] = topics.try_emplace(name);
+    Topic &topic = found->second;
+    if (isNew) {
+        topic.name = name;
+        topic.lastPosition = topic.droppedUpTo = forgottenUpTo; // it may have been here before
+    } else if (topic.removal) {
+        removed.erase(std::exchange(topic.removal, 0));
+    }
+    return topic;
+}
+
+const QSseRetention &QSseMemoryLogPrivate::retentionOf(const Topic &topic) const
+{
+    return topic.retention ? *topic.retention : retention;
+}
+
+void QSseMemoryLogPrivate::append(const std::shared_ptr<Kept> &event)
+{
+    event->position = ++head;
+    event->appendedAt = time;
+    if (event->event.ttl() >= 0ms)
+        event->end = after(time, remainingTtl(event->event));
+    const QByteArray id = event->event.idUtf8();
+    // An id of ours belongs to the event it was made for: readers who saw that must not be taken to
+    // this one, into which its publisher made it.
+    event->hasCallersId = !id.isEmpty() && !lastOfEpoch(id);
+    if (!event->hasCallersId)
+        event->event.setIdUtf8(idAt(event->position));
+    event->frame = event->event.encode();
+
+    Topic &topic = this->topic(event->event.topic());
+    recent.push_back(&topic);
+    if (recent.size() > RecentPositions)
+        recent.pop_front();
+    event->isStored = store(event);
+    push(topic, event);
+    enforceLimits(topic);
+}
+
+void QSseMemoryLogPrivate::push(Topic &topic, const std::shared_ptr<Kept> &event)
+{
+    const quint64 position = event->position;
+    topic.lastPosition = position;
+    topic.events.push_back(event);
+    topic.bytes += event->memory();
+    bytes += event->memory();
+    if (event->hasCallersId) {
+        callersIds.insert(event->event.idUtf8(), position);
+        topic.callersIds.insert(event->event.idUtf8(), position);
+    }
+    if (event->end != Kept::Never)
+        byEnd.emplace(std::pair(event->end, position), &topic);
+    if (topic.events.size() == 1) {
+        byOldest.emplace(position, &topic);
+        updateAgeEnd(topic);
+    }
+}
+
+void QSseMemoryLogPrivate::take(Topic &topic, Events::const_iterator at)
+{
+    const KeptPointer event = *at;
+    const bool isOldest = at == topic.events.begin();
+    topic.events.erase(at);
+    topic.bytes -= event->memory();
+    bytes -= event->memory();
+    if (event->hasCallersId)
+        forgetCallersId(topic, *event);
+    if (event->end != Kept::Never)
+        byEnd.erase({ event->end, event->position });
+    if (!isOldest)
         return;
-    node.key() = topic.events.front()->position;
-    byOldest.insert(std::move(node));
+    // With its node: in a full log this happens for each event.
+    auto node = byOldest.extract(event->position);
+    if (!topic.events.empty()) {
+        node.key() = topic.events.front()->position;
+        byOldest.insert(std::move(node));
+    }
+    updateAgeEnd(topic);
 }
 
-void QSseMemoryLogPrivate::enforceLimits(TopicLog &topic)
+void QSseMemoryLogPrivate::forgetCallersId(Topic &topic, const Kept &event)
 {
-    while (topic.events.size() > size_t(maximumEventsPerTopic))
-        dropOldest(topic);
+    for (QHash<QByteArray, quint64> *ids : { &callersIds, &topic.callersIds }) {
+        const auto found = ids->constFind(event.event.idUtf8());
+        if (found != ids->constEnd() && *found == event.position)
+            ids->erase(found);
+    }
+}
+
+void QSseMemoryLogPrivate::updateAgeEnd(Topic &topic)
+{
+    const std::chrono::milliseconds age = retentionOf(topic).age;
+    const bool hasEnd = age >= 0ms && !topic.events.empty();
+    const Time end = hasEnd ? after(topic.events.front()->appendedAt, age) : Kept::Never;
+    if (end == topic.ageEnd)
+        return;
+    if (topic.ageEnd != Kept::Never)
+        byAgeEnd.erase({ topic.ageEnd, &topic });
+    if (hasEnd)
+        byAgeEnd.emplace(end, &topic);
+    topic.ageEnd = end;
+}
+
+// The topic's oldest.
+void QSseMemoryLogPrivate::drop(Topic &topic)
+{
+    const KeptPointer event = topic.events.front();
+    const bool counts = event->end > time;
+    if (counts)
+        topic.droppedUpTo = qMax(topic.droppedUpTo, event->position);
+    take(topic, topic.events.begin());
+    if (event->isStored)
+        dropped(topic, *event, counts);
+}
+
+void QSseMemoryLogPrivate::enforceLimits(Topic &topic)
+{
+    const QSseRetention &limits = retentionOf(topic);
+    const size_t maximumEvents = size_t(qMax(0, limits.events));
+    while (topic.events.size() > maximumEvents)
+        drop(topic);
+    while (limits.bytes >= 0 && topic.bytes > limits.bytes)
+        drop(topic);
     while (bytes > maximumBytes && !byOldest.empty())
-        dropOldest(*byOldest.begin()->second);
+        drop(*byOldest.begin()->second);
 }
 
-QList<const TopicLog *> QSseMemoryLogPrivate::matching(const QList<QSseTopicFilter> &filters) const
+void QSseMemoryLogPrivate::enforceAllLimits()
 {
-    QList<const TopicLog *> found;
-    const bool allExact = std::all_of(filters.begin(), filters.end(),
-                                      [](const QSseTopicFilter &f) { return f.isExact(); });
-    if (allExact) {
+    for (auto &[name, topic] : topics) {
+        updateAgeEnd(topic);
+        enforceLimits(topic);
+    }
+    refresh();
+}
+
+void QSseMemoryLogPrivate::refresh()
+{
+    time = now();
+    dropOver(std::numeric_limits<int>::max());
+}
+
+void QSseMemoryLogPrivate::refreshForAppend()
+{
+    time = now();
+    dropOver(DropsPerAppend);
+}
+
+void QSseMemoryLogPrivate::dropOver(int atMost)
+{
+    for (; atMost > 0 && !byEnd.empty() && byEnd.begin()->first.first <= time; --atMost) {
+        const auto [key, topic] = *byEnd.begin();
+        const EventIterator at = std::prev(firstAfter(*topic, key.second));
+        const KeptPointer event = *at;
+        take(*topic, at);
+        if (event->isStored)
+            dropped(*topic, *event, false);
+    }
+    for (; atMost > 0 && !byAgeEnd.empty() && byAgeEnd.begin()->first <= time; --atMost)
+        drop(*byAgeEnd.begin()->second);
+}
+
+void QSseMemoryLogPrivate::remove(Topic *topic)
+{
+    while (!topic->events.empty())
+        drop(*topic);
+    topic->retention.reset();
+    setRemoved(topic);
+}
+
+void QSseMemoryLogPrivate::setRemoved(Topic *topic)
+{
+    topic->removal = ++removals;
+    removed.emplace(topic->removal, topic);
+    if (topic->lastPosition == 0)
+        forget(topic); // it never had an event
+    else if (removed.size() > RemovedTopics)
+        forget(removed.begin()->second);
+}
+
+void QSseMemoryLogPrivate::forget(Topic *topic)
+{
+    // Whether they counted as dropped or not, so that nobody looks for its events in recent.
+    forgottenUpTo = qMax(forgottenUpTo, topic->lastPosition);
+    removed.erase(topic->removal);
+    const auto node = topics.extract(topic->name);
+    forgotten(node.mapped());
+}
+
+void QSseMemoryLogPrivate::restore(std::shared_ptr<Kept> event)
+{
+    event->hasCallersId = !lastOfEpoch(event->event.idUtf8());
+    event->frame = event->event.encode();
+    event->isStored = true;
+    head = qMax(head, event->position);
+    Topic &topic = this->topic(event->event.topic());
+    push(topic, event);
+    enforceLimits(topic);
+}
+
+void QSseMemoryLogPrivate::restoreDropped(const QString &name, quint64 position)
+{
+    head = qMax(head, position);
+    Topic &topic = this->topic(name);
+    topic.droppedUpTo = qMax(topic.droppedUpTo, position);
+    topic.lastPosition = qMax(topic.lastPosition, position);
+    if (topic.events.empty() && !topic.retention)
+        setRemoved(&topic);
+}
+
+// To each topic once.
+QList<const Topic *> QSseMemoryLogPrivate::changedAfter(quint64 after) const
+{
+    const auto count = std::ptrdiff_t(after < head ? head - after : 0);
+    QList<const Topic *> changed(recent.end() - count, recent.end());
+    std::sort(changed.begin(), changed.end(), std::less<>());
+    changed.erase(std::unique(changed.begin(), changed.end()), changed.end());
+    return changed;
+}
+
+QList<const Topic *> QSseMemoryLogPrivate::matching(const Filters &filters, quint64 after) const
+{
+    QList<const Topic *> found;
+    if (areExact(filters)) {
         for (const QSseTopicFilter &filter :
              QSet<QSseTopicFilter>(filters.begin(), filters.end())) {
             const auto topic = topics.find(filter.pattern());
@@ -116,77 +378,67 @@ QList<const TopicLog *> QSseMemoryLogPrivate::matching(const QList<QSseTopicFilt
     QSseFilterTree<std::monostate> wanted;
     for (const QSseTopicFilter &filter : filters)
         wanted.insert(filter, {});
-    for (const auto &[name, topic] : topics) {
+    const auto appendIfWanted = [&](const Topic *topic) {
         bool matches = false;
-        wanted.match(name, [&matches](std::monostate) { matches = true; });
+        wanted.match(topic->name, [&matches](std::monostate) { matches = true; });
         if (matches)
-            found.append(&topic);
+            found.append(topic);
+    };
+    // Nor is there a look at all of them for a few events. In recent, forgotten topics are before
+    // forgottenUpTo.
+    const quint64 behind = after < head ? head - after : 0;
+    if (behind <= qMin(recent.size(), topics.size()) && after >= forgottenUpTo) {
+        for (const Topic *topic : changedAfter(after))
+            appendIfWanted(topic);
+    } else {
+        for (const auto &[name, topic] : topics)
+            appendIfWanted(&topic);
     }
     return found;
 }
 
-QSseMemoryLog::QSseMemoryLog() : d(new QSseMemoryLogPrivate) { }
+// Of wanted topics that are not known any more.
+quint64 QSseMemoryLogPrivate::forgottenUpToOf(const Filters &filters, quint64 after) const
+{
+    if (forgottenUpTo <= after)
+        return 0;
+    const bool areKnown = std::all_of(filters.begin(), filters.end(), [this](const auto &filter) {
+        return filter.isExact() && topics.find(filter.pattern()) != topics.end();
+    });
+    return areKnown ? 0 : forgottenUpTo;
+}
+
+quint64 QSseMemoryLogPrivate::droppedUpTo(const Filters &filters,
+                                          const QList<const Topic *> &matching, quint64 after) const
+{
+    quint64 dropped = forgottenUpToOf(filters, after);
+    for (const Topic *topic : matching)
+        dropped = qMax(dropped, topic->droppedUpTo);
+    return dropped > after ? dropped : 0;
+}
+
+QSseMemoryLog::QSseMemoryLog() : QSseMemoryLog(std::make_unique<QSseMemoryLogPrivate>()) { }
+
+QSseMemoryLog::QSseMemoryLog(std::unique_ptr<QSseMemoryLogPrivate> d) : d(std::move(d)) { }
 
 QSseMemoryLog::~QSseMemoryLog() = default;
 
-int QSseMemoryLog::maximumEventsPerTopic() const
-{
-    const QMutexLocker locker(&d->mutex);
-    return d->maximumEventsPerTopic;
-}
-
-void QSseMemoryLog::setMaximumEventsPerTopic(int count)
-{
-    const QMutexLocker locker(&d->mutex);
-    d->maximumEventsPerTopic = qMax(0, count);
-    for (auto &[name, topic] : d->topics)
-        d->enforceLimits(topic);
-}
-
-qint64 QSseMemoryLog::maximumBytes() const
-{
-    const QMutexLocker locker(&d->mutex);
-    return d->maximumBytes;
-}
-
-void QSseMemoryLog::setMaximumBytes(qint64 bytes)
-{
-    const QMutexLocker locker(&d->mutex);
-    d->maximumBytes = qMax(qint64(0), bytes);
-    for (auto &[name, topic] : d->topics)
-        d->enforceLimits(topic);
-}
-
 QSseLoggedEventPointer QSseMemoryLog::append(QSseEvent event)
 {
-    auto logged = std::make_shared<QSseLoggedEvent>();
-    logged->event = std::move(event);
-    if (!logged->event.occurredAt().isValid())
-        logged->event.setOccurredAt(QDateTime::currentDateTimeUtc());
-    const QByteArray id = logged->event.idUtf8();
+    auto kept = std::make_shared<Kept>();
+    kept->event = std::move(event);
+    if (!kept->event.occurredAt().isValid())
+        kept->event.setOccurredAt(QDateTime::currentDateTimeUtc());
 
-    const QMutexLocker locker(&d->mutex);
-    logged->position = ++d->head;
-    // An id of ours belongs to the event it was made for: readers who saw that must not be taken to
-    // this one, into which its publisher made it.
-    if (id.isEmpty() || id.startsWith(d->idPrefix))
-        logged->event.setIdUtf8(d->idAt(logged->position));
-    else
-        d->foreignIds.insert(id, logged->position);
-    logged->frame = logged->event.encode();
-
-    TopicLog &topic = d->topics[logged->event.topic()];
-    if (topic.events.empty())
-        d->byOldest.emplace(logged->position, &topic);
-    topic.events.push_back(logged);
-    d->bytes += logged->memory();
-    d->enforceLimits(topic);
-    return logged;
+    const std::lock_guard locker(d->mutex);
+    d->refreshForAppend();
+    d->append(kept);
+    return kept;
 }
 
 quint64 QSseMemoryLog::head() const
 {
-    const QMutexLocker locker(&d->mutex);
+    const std::lock_guard locker(d->mutex);
     return d->head;
 }
 
@@ -197,34 +449,32 @@ QByteArray QSseMemoryLog::idAt(quint64 position) const
 
 std::optional<quint64> QSseMemoryLog::positionOf(const QByteArray &id) const
 {
-    const QMutexLocker locker(&d->mutex);
-    const auto foreign = d->foreignIds.constFind(id);
-    if (foreign != d->foreignIds.constEnd())
-        return *foreign;
-    if (!id.startsWith(d->idPrefix))
+    const std::lock_guard locker(d->mutex);
+    d->refresh();
+    const auto callers = d->callersIds.constFind(id);
+    if (callers != d->callersIds.constEnd())
+        return *callers;
+    const std::optional<quint64> last = d->lastOfEpoch(id);
+    const std::optional<quint64> position = d->positionIn(id);
+    if (!last || !position)
         return std::nullopt;
-    const quint64 position = id.mid(d->idPrefix.size()).toULongLong();
-    // toULongLong() stops at a NUL and lets signs and spaces pass: only the very id is known, as a
-    // server sends it back.
-    if (position > d->head || id != d->idAt(position))
-        return std::nullopt;
-    return position;
+    if (*position <= *last)
+        return position;
+    // A reader may have seen more of an earlier run than was stored of it; there is none in this.
+    return d->pastEpochs.contains(id.first(id.indexOf('-'))) ? last : std::nullopt;
 }
 
 QSseEventLog::Page QSseMemoryLog::read(const QList<QSseTopicFilter> &filters, quint64 after,
                                        quint64 upTo, qsizetype maximumBytes) const
 {
-    const QMutexLocker locker(&d->mutex);
+    const std::lock_guard locker(d->mutex);
+    d->refresh();
+    const QList<const Topic *> topics = d->matching(filters, after);
     Page page;
+    page.droppedUpTo = d->droppedUpTo(filters, topics, after);
     std::priority_queue<Run> runs;
-    const auto isBefore = [](quint64 position, const QSseLoggedEventPointer &event) {
-        return position < event->position;
-    };
-    for (const TopicLog *topic : d->matching(filters)) {
-        page.droppedUpTo = qMax(page.droppedUpTo, topic->droppedUpTo);
-        const auto &events = topic->events;
-        const Run run { std::upper_bound(events.begin(), events.end(), after, isBefore),
-                        std::upper_bound(events.begin(), events.end(), upTo, isBefore) };
+    for (const Topic *topic : topics) {
+        const Run run { firstAfter(*topic, after), firstAfter(*topic, upTo) };
         if (run.next < run.end)
             runs.push(run);
     }
@@ -242,11 +492,40 @@ QSseEventLog::Page QSseMemoryLog::read(const QList<QSseTopicFilter> &filters, qu
     return page;
 }
 
+QSseEventLog::Page QSseMemoryLog::latest(const QList<QSseTopicFilter> &filters, quint64 after,
+                                         quint64 upTo) const
+{
+    const std::lock_guard locker(d->mutex);
+    d->refresh();
+    Page page;
+    page.upTo = upTo;
+    page.droppedUpTo = d->forgottenUpToOf(filters, after);
+    for (const Topic *topic : d->matching(filters, after)) {
+        const EventIterator next = firstAfter(*topic, upTo);
+        if (next != topic->events.begin()
+            && (*std::prev(next))->position > qMax(after, topic->droppedUpTo))
+            page.events.append(*std::prev(next));
+        else if (topic->droppedUpTo > after)
+            page.droppedUpTo = qMax(page.droppedUpTo, topic->droppedUpTo);
+    }
+    std::sort(page.events.begin(), page.events.end(),
+              [](const auto &a, const auto &b) { return a->position < b->position; });
+    return page;
+}
+
+quint64 QSseMemoryLog::droppedUpTo(const QList<QSseTopicFilter> &filters, quint64 after) const
+{
+    const std::lock_guard locker(d->mutex);
+    d->refresh();
+    return d->droppedUpTo(filters, d->matching(filters, after), after);
+}
+
 QSseLoggedEventPointer QSseMemoryLog::oldest(const QList<QSseTopicFilter> &filters) const
 {
-    const QMutexLocker locker(&d->mutex);
+    const std::lock_guard locker(d->mutex);
+    d->refresh();
     QSseLoggedEventPointer oldest;
-    for (const TopicLog *topic : d->matching(filters)) {
+    for (const Topic *topic : d->matching(filters, 0)) {
         if (!topic->events.empty()
             && (!oldest || topic->events.front()->position < oldest->position))
             oldest = topic->events.front();
@@ -254,13 +533,70 @@ QSseLoggedEventPointer QSseMemoryLog::oldest(const QList<QSseTopicFilter> &filte
     return oldest;
 }
 
-void QSseMemoryLog::removeTopic(const QString &topic)
+QSseLoggedEventPointer QSseMemoryLog::event(const QString &topic, const QByteArray &id) const
 {
-    const QMutexLocker locker(&d->mutex);
+    const std::lock_guard locker(d->mutex);
+    d->refresh();
     const auto found = d->topics.find(topic);
     if (found == d->topics.end())
-        return;
-    while (!found->second.events.empty())
-        d->dropOldest(found->second);
-    d->topics.erase(found);
+        return nullptr;
+    const quint64 own = d->positionIn(id).value_or(0);
+    const quint64 position = found->second.callersIds.value(id, own);
+    const QSseLoggedEventPointer event = d->find(found->second, position);
+    return event && event->event.idUtf8() == id ? event : nullptr;
+}
+
+void QSseMemoryLog::removeTopic(const QString &topic)
+{
+    const std::lock_guard locker(d->mutex);
+    d->refresh();
+    const auto found = d->topics.find(topic);
+    if (found != d->topics.end() && !found->second.removal)
+        d->remove(&found->second);
+}
+
+QSseRetention QSseMemoryLog::retention() const
+{
+    const std::lock_guard locker(d->mutex);
+    return d->retention;
+}
+
+void QSseMemoryLog::setRetention(const QSseRetention &retention)
+{
+    const std::lock_guard locker(d->mutex);
+    d->refresh();
+    d->retention = retention;
+    d->enforceAllLimits();
+}
+
+QSseRetention QSseMemoryLog::retention(const QString &topic) const
+{
+    const std::lock_guard locker(d->mutex);
+    const auto found = d->topics.find(topic);
+    return found == d->topics.end() ? d->retention : d->retentionOf(found->second);
+}
+
+void QSseMemoryLog::setRetention(const QString &topic, const QSseRetention &retention)
+{
+    const std::lock_guard locker(d->mutex);
+    d->refresh();
+    Topic &changed = d->topic(topic);
+    changed.retention = retention;
+    d->updateAgeEnd(changed);
+    d->enforceLimits(changed);
+    d->refresh();
+}
+
+qint64 QSseMemoryLog::maximumBytes() const
+{
+    const std::lock_guard locker(d->mutex);
+    return d->maximumBytes;
+}
+
+void QSseMemoryLog::setMaximumBytes(qint64 bytes)
+{
+    const std::lock_guard locker(d->mutex);
+    d->refresh();
+    d->maximumBytes = qMax(qint64(0), bytes);
+    d->enforceAllLimits();
 }

@@ -61,12 +61,17 @@ Status statusOf(QSseServer::Error error)
     case QSseServer::Error::InvalidTopic:
     case QSseServer::Error::InvalidFilter:
         return Status::BadRequest;
+    case QSseServer::Error::PrivateTopic:
+        return Status::Forbidden;
+    case QSseServer::Error::TooManyFromAddress:
+        return Status::TooManyRequests;
     case QSseServer::Error::UnknownTopic:
         return Status::NotFound;
     case QSseServer::Error::EventTooLarge:
         return Status::PayloadTooLarge;
     case QSseServer::Error::TooManyTopics:
     case QSseServer::Error::TooManySubscribers:
+    case QSseServer::Error::LogFailed:
     case QSseServer::Error::Closed:
         return Status::ServiceUnavailable;
     case QSseServer::Error::InvalidSocket:
@@ -81,7 +86,7 @@ void QSsePrivate::refuse(QSseHttpExchange &exchange, const QSseServer &server,
                          const QSseServer::Refusal &refusal, QSseHeaders headers)
 {
     const Status status = statusOf(refusal.error);
-    if (status == Status::ServiceUnavailable) {
+    if (status == Status::ServiceUnavailable || status == Status::TooManyRequests) {
         const auto wait = std::chrono::ceil<std::chrono::seconds>(server.retryInterval());
         headers.emplaceBack("Retry-After", QByteArray::number(qint64(qMax(wait, 1s).count())));
     }
@@ -116,7 +121,7 @@ bool QSsePrivate::serveStream(QSseServer &server, QSseHttpExchange &exchange,
             QCoreApplication::translate("QSse", "Only text/event-stream is served here"), headers);
         return false;
     }
-    if (const auto refusal = server.refusal(subscription)) {
+    if (const auto refusal = server.refusal(subscription, exchange.request().remoteAddress())) {
         refuse(exchange, server, *refusal, headers);
         return false;
     }

@@ -8,8 +8,11 @@
 #endif
 
 #include <cerrno>
+#include <limits>
 #include <utility>
 #ifdef Q_OS_UNIX
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sys/socket.h>
 #include <unistd.h>
 #endif
@@ -57,6 +60,17 @@ qint64 QSseConnection::countQueuedBytes() const
     return queued;
 }
 
+void QSseConnection::setAcknowledgeTimeout(std::chrono::milliseconds timeout)
+{
+#if defined(Q_OS_LINUX)
+    const auto ms = uint(qBound(std::chrono::milliseconds::rep(0), timeout.count(),
+                                std::chrono::milliseconds::rep(std::numeric_limits<int>::max())));
+    ::setsockopt(int(m_socket->socketDescriptor()), IPPROTO_TCP, TCP_USER_TIMEOUT, &ms, sizeof(ms));
+#else
+    Q_UNUSED(timeout)
+#endif
+}
+
 bool QSseConnection::wants(const QSseLoggedEvent &event) const
 {
     return !m_hasFilter || m_join->filter(event.event, m_join->subscriber);
@@ -89,7 +103,8 @@ bool QSseConnection::send(const QByteArray &bytes)
     const qint64 sent = isFree ? sendDirectly(bytes) : 0;
     if (sent == bytes.size())
         return true;
-    m_hasQueue = true;
     const qint64 rest = bytes.size() - sent;
+    m_hasQueue = true;
+    m_everQueued += rest;
     return sent >= 0 && m_socket->write(bytes.constData() + sent, rest) == rest;
 }

@@ -9,6 +9,7 @@
 #include <QtCore/QList>
 #include <QtNetwork/QTcpSocket>
 
+#include <chrono>
 #include <list>
 #include <memory>
 #include <optional>
@@ -24,14 +25,17 @@ struct QSseJoin
 
     QSseSubscriber subscriber;
     QList<QSseTopicFilter> topics;
+    QList<QSseTopicFilter> grants;
     QSseEventFilter filter;
-    std::unique_ptr<QTcpSocket> socket; //!< plain TCP comes as a descriptor instead
-    qintptr descriptor = -1;            //!< ours to close until a connection takes it
-    QByteArray opening;                 //!< response head and first blocks
-    quint64 after = 0;                  //!< events after this position follow the opening
-    quint64 idPosition = 0;             //!< the position of the last id sent, 0 for none
-    quint64 droppedUpTo = 0;            //!< events dropped up to here are no news to the client
-    QHash<QString, quint64> snapshots;  //!< topics and up to where the opening has their events
+    QSseSubscriber::OverflowPolicy overflowPolicy = QSseSubscriber::OverflowPolicy::Disconnect;
+    std::optional<std::chrono::milliseconds> lifetime; //!< the stream is ended after it
+    std::unique_ptr<QTcpSocket> socket;                //!< plain TCP comes as a descriptor instead
+    qintptr descriptor = -1;           //!< ours to close until a connection takes it
+    QByteArray opening;                //!< response head and first blocks
+    quint64 after = 0;                 //!< events after this position follow the opening
+    quint64 idPosition = 0;            //!< the position of the last id sent, 0 for none
+    quint64 droppedUpTo = 0;           //!< events dropped up to here are no news to the client
+    QHash<QString, quint64> snapshots; //!< topics and up to where the opening has their events
 };
 
 /*!
@@ -53,6 +57,12 @@ public:
     /*! Whether it may be called, and for every event. */
     bool canSendDirectly() const;
     qint64 queuedBytes() const { return m_hasQueue ? countQueuedBytes() : 0; }
+    /*! False when queuedBytes() is 0 for sure; costs nothing. */
+    bool mayHaveQueue() const { return m_hasQueue; }
+    /*! How many bytes ever left the queue: grows as long as the client reads. */
+    qint64 takenBytes() const { return m_everQueued - queuedBytes(); }
+    /*! Has the kernel break the connection when the peer acknowledges nothing for \a timeout. */
+    void setAcknowledgeTimeout(std::chrono::milliseconds timeout);
     bool wants(const QSseLoggedEvent &event) const;
 
     const QSseSubscriber &subscriber() const { return m_join->subscriber; }
@@ -64,8 +74,11 @@ public:
     std::shared_ptr<QSseGroup> group; // null while it catches up or ends
     qsizetype indexInGroup = 0;
     qint64 lastActivity = 0; // ms of the shard's clock
-    int keepAliveEarly = 0;  // how many 1024ths of the interval the next comment comes early
+    int keepAliveEarly = 0;  // in parts of the interval
     std::list<QSseConnection *>::iterator activity;
+    qint64 lastTaken = 0;                                // takenBytes() as it was last seen to grow
+    qint64 lastTakenAt = 0;                              // ms of the shard's clock
+    qint64 expiresAt = 0;                                // ms of the shard's clock, 0 for never
     std::optional<QSseSubscriber::RemovalReason> ending; // set once the stream is being ended
 
 private:
@@ -75,6 +88,7 @@ private:
     QTcpSocket *m_socket = nullptr;
     int m_descriptor = -1; // of a plain TCP socket
     const bool m_hasFilter;
+    qint64 m_everQueued = 0;
     mutable bool m_hasQueue = false; // or had: saves asking the socket for each event
 };
 

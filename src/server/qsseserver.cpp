@@ -8,6 +8,7 @@
 #include <QtCore/QLoggingCategory>
 #include <QtCore/QMetaMethod>
 #include <QtCore/QPointer>
+#include <QtCore/QRandomGenerator>
 #include <QtCore/QThread>
 #include <QtNetwork/QTcpSocket>
 
@@ -36,6 +37,10 @@ constexpr int MaximumWorkerThreads = 64;
 // A snapshot that is overtaken by events this often is sent all the same, and they follow it.
 constexpr int SnapshotAttempts = 10;
 constexpr QLatin1String Earliest("earliest");
+// A stream that may last for a limited time ends up to this part of it earlier.
+constexpr int LifetimeJitter = 8;
+// How many bytes of events are read from the log at once.
+constexpr qsizetype ReadBytes = qsizetype(256) * 1024;
 
 // The same topics in the same order make the same group, however they were asked for.
 QList<QSseTopicFilter> normalized(QList<QSseTopicFilter> topics)
@@ -96,6 +101,7 @@ std::chrono::milliseconds QSseServerPrivate::keepAliveFromEnvironment()
 
 QSseServerPrivate::~QSseServerPrivate()
 {
+    log->setErrorHandler({});
     removeShards();
 }
 
@@ -111,6 +117,20 @@ std::optional<Refusal> QSseServerPrivate::refusal(const QSseEvent &event) const
     return std::nullopt;
 }
 
+// Called with the mutex held, for the name of a new topic.
+std::optional<Refusal> QSseServerPrivate::refusal(const QString &topic) const
+{
+    const QString error = QSseTopicFilter::topicError(topic);
+    if (!error.isEmpty())
+        return Refusal { Error::InvalidTopic, error };
+    if (maximumTopicSize < QSseTopicFilter::MaximumSize && topic.toUtf8().size() > maximumTopicSize)
+        return Refusal {
+            Error::InvalidTopic,
+            QSseServer::tr("The topic's name has more than %1 bytes").arg(maximumTopicSize)
+        };
+    return std::nullopt;
+}
+
 // Called with the mutex held.
 std::optional<Refusal> QSseServerPrivate::refusal(const QSseEvent *events, qsizetype count,
                                                   QSet<QString> *newTopics) const
@@ -123,9 +143,8 @@ std::optional<Refusal> QSseServerPrivate::refusal(const QSseEvent *events, qsize
         const QString topic = events[i].topic();
         if (topicNames.contains(topic))
             continue; // its name was looked at when it was new
-        const QString error = QSseTopicFilter::topicError(topic);
-        if (!error.isEmpty())
-            return Refusal { Error::InvalidTopic, error };
+        if (std::optional<Refusal> refused = refusal(topic))
+            return refused;
         if (strict)
             return Refusal { Error::UnknownTopic,
                              QSseServer::tr("There is no topic '%1'").arg(topic) };
@@ -149,6 +168,7 @@ bool QSseServerPrivate::publish(QSseEvent *events, qsizetype count, QString *ids
     }
 
     topicNames.unite(newTopics);
+    published.fetch_add(quint64(count), std::memory_order_relaxed);
     for (qsizetype i = 0; i < count; ++i) {
         const QSseLoggedEventPointer logged = log->append(std::move(events[i]));
         ids[i] = logged->event.id();
@@ -171,6 +191,12 @@ void QSseServerPrivate::report(const Refusal &refusal)
             q, [this, refusal] { Q_EMIT q->errorOccurred(refusal.error, refusal.text); },
             Qt::QueuedConnection);
     }
+}
+
+// The log tells of trouble in threads of its own.
+void QSseServerPrivate::watchLog()
+{
+    log->setErrorHandler([this](const QString &text) { report({ Error::LogFailed, text }); });
 }
 
 void QSseServerPrivate::dispatchLocally()
@@ -208,6 +234,24 @@ QSseSubscriber QSseServerPrivate::makeSubscriber(const QTcpSocket &socket,
     return subscriber;
 }
 
+// The time the stream may last.
+std::optional<std::chrono::milliseconds>
+QSseServerPrivate::lifetime(const QSseSubscription &subscription) const
+{
+    std::optional<std::chrono::milliseconds> lifetime;
+    if (maximumStreamLifetime > 0ms) {
+        const qint64 most = maximumStreamLifetime.count();
+        lifetime = std::chrono::milliseconds(
+            most - QRandomGenerator::global()->bounded(most / LifetimeJitter + 1));
+    }
+    if (subscription.expiresAt.isValid()) {
+        const std::chrono::milliseconds rest(
+            QDateTime::currentDateTimeUtc().msecsTo(subscription.expiresAt));
+        lifetime = qMin(rest, lifetime.value_or(rest));
+    }
+    return lifetime;
+}
+
 // What a new subscriber begins with, and from which position on it gets events. Whatever happens
 // while this runs follows from the log, so nothing is lost and nothing comes twice.
 std::shared_ptr<QSseJoin> QSseServerPrivate::makeJoin(const QSseSubscription &subscription,
@@ -216,17 +260,18 @@ std::shared_ptr<QSseJoin> QSseServerPrivate::makeJoin(const QSseSubscription &su
     auto join = std::make_shared<QSseJoin>();
     join->subscriber = subscriber;
     join->topics = normalized(subscription.topics);
+    join->grants = normalized(subscription.grants);
     join->filter = subscription.filter;
+    join->overflowPolicy = subscription.overflowPolicy.value_or(overflowPolicy);
+    join->lifetime = lifetime(subscription);
     join->after = log->head();
 
     const QByteArray requested = subscription.lastEventId.toUtf8();
     const bool fromEarliest = subscription.lastEventId == Earliest;
     const std::optional<quint64> known = log->positionOf(requested);
     const quint64 resumeAt = known.value_or(0);
-    // Reading nothing tells whether anything after the position is gone. Who comes without an id
-    // is spared it: with many topics it takes its time.
-    const quint64 dropped =
-        requested.isEmpty() ? 0 : log->read(join->topics, resumeAt, resumeAt, 0).droppedUpTo;
+    // Who comes without an id is spared it: with many topics it takes its time.
+    const quint64 dropped = requested.isEmpty() ? 0 : log->droppedUpTo(join->topics, resumeAt);
 
     QByteArray id;    // what the client may resume from before it has seen anything else
     QByteArray state; // what it gets besides events from the log
@@ -237,7 +282,7 @@ std::shared_ptr<QSseJoin> QSseServerPrivate::makeJoin(const QSseSubscription &su
         state = snapshots(join.get());
         if (state.isEmpty())
             id = log->idAt(join->after);
-    } else if (known && dropped <= resumeAt) {
+    } else if (known && dropped == 0) {
         join->after = resumeAt;
         id = requested;
     } else {
@@ -271,7 +316,8 @@ QByteArray QSseServerPrivate::snapshots(QSseJoin *join) const
     for (const QString &name : names) {
         QSseTopic *topic = topics.value(name);
         const auto wanted = [&](const QSseTopicFilter &f) { return f.matches(name); };
-        if (!topic || std::none_of(join->topics.begin(), join->topics.end(), wanted))
+        if (!topic || std::none_of(join->topics.begin(), join->topics.end(), wanted)
+            || !settings.maySee(name, join->grants))
             continue;
         quint64 position = 0;
         QSseEvent snapshot = this->snapshot(topic, &position);
@@ -303,8 +349,8 @@ QSseEvent QSseServerPrivate::snapshot(QSseTopic *topic, quint64 *position) const
     for (int attempt = 0; alive && attempt < SnapshotAttempts; ++attempt) {
         *position = log->head();
         snapshot = topic->snapshot();
-        const QSseEventLog::Page since = log->read(filter, *position, log->head(), 0);
-        if (since.events.isEmpty() && since.droppedUpTo <= *position)
+        const bool isOvertaken = !log->read(filter, *position, log->head(), 0).events.isEmpty();
+        if (!isOvertaken && log->droppedUpTo(filter, *position) == 0)
             break;
     }
     return snapshot;
@@ -315,6 +361,10 @@ void QSseServerPrivate::removeSubscriber(quint64 id, QSseSubscriber::RemovalReas
     const QSseSubscriber subscriber = subscribers.take(id).subscriber;
     if (subscriber.id() == 0)
         return;
+    const auto fromAddress = subscribersByAddress.find(subscriber.peerAddress());
+    if (--*fromAddress == 0)
+        subscribersByAddress.erase(fromAddress);
+    ++removed[reason];
     const QPointer<QSseServer> alive(q);
     qCDebug(lcServer) << "subscriber" << id << "removed:" << reason;
     Q_EMIT q->subscriberRemoved(subscriber, reason);
@@ -332,12 +382,19 @@ void QSseServerPrivate::finishClosing()
 
 QSseShard *QSseServerPrivate::makeShard()
 {
-    auto *shard = new QSseShard(log, settings);
+    auto *shard = new QSseShard(log, counters, settings);
     // Queued: whatever the application does in subscriberRemoved(), it does not do it in the
     // middle of sending.
     QObject::connect(
         shard, &QSseShard::removed, q,
         [this](quint64 id, QSseSubscriber::RemovalReason reason) { removeSubscriber(id, reason); },
+        Qt::QueuedConnection);
+    QObject::connect(
+        shard, &QSseShard::overflowed, q,
+        [this](quint64 id) {
+            if (const auto entry = subscribers.constFind(id); entry != subscribers.constEnd())
+                Q_EMIT q->subscriberOverflowed(entry->subscriber);
+        },
         Qt::QueuedConnection);
     return shard;
 }
@@ -448,17 +505,54 @@ void QSseServer::setRetryInterval(std::chrono::milliseconds interval)
     Q_EMIT retryIntervalChanged();
 }
 
+std::shared_ptr<QSseEventLog> QSseServer::eventLog() const
+{
+    return d->log;
+}
+
+void QSseServer::setEventLog(const std::shared_ptr<QSseEventLog> &log)
+{
+    if (!log || d->published > 0 || d->lastSubscriberId > 0) {
+        qCWarning(lcServer, "The event log cannot change any more, and cannot be null");
+        return;
+    }
+    d->log->setErrorHandler({});
+    d->removeShards();
+    {
+        const QMutexLocker locker(&d->mutex);
+        d->log = log;
+    }
+    d->watchLog();
+}
+
 int QSseServer::historySize() const
 {
-    return d->log->maximumEventsPerTopic();
+    return d->log->retention().events;
 }
 
 void QSseServer::setHistorySize(int events)
 {
-    if (historySize() == events)
+    QSseRetention retention = d->log->retention();
+    if (retention.events == events)
         return;
-    d->log->setMaximumEventsPerTopic(events);
+    retention.events = events;
+    d->log->setRetention(retention);
     Q_EMIT historySizeChanged();
+}
+
+std::chrono::milliseconds QSseServer::historyAge() const
+{
+    return qMax(d->log->retention().age, 0ms);
+}
+
+void QSseServer::setHistoryAge(std::chrono::milliseconds age)
+{
+    if (historyAge() == age)
+        return;
+    QSseRetention retention = d->log->retention();
+    retention.age = age > 0ms ? age : -1ms;
+    d->log->setRetention(retention);
+    Q_EMIT historyAgeChanged();
 }
 
 qint64 QSseServer::maximumHistoryBytes() const
@@ -486,6 +580,46 @@ void QSseServer::setMaximumQueuedBytes(qint64 bytes)
     d->settings.maximumQueuedBytes = bytes;
     d->pushSettings();
     Q_EMIT maximumQueuedBytesChanged();
+}
+
+QSseSubscriber::OverflowPolicy QSseServer::overflowPolicy() const
+{
+    return d->overflowPolicy;
+}
+
+void QSseServer::setOverflowPolicy(QSseSubscriber::OverflowPolicy policy)
+{
+    if (d->overflowPolicy == policy)
+        return;
+    d->overflowPolicy = policy;
+    Q_EMIT overflowPolicyChanged();
+}
+
+std::chrono::milliseconds QSseServer::stallTimeout() const
+{
+    return d->settings.stallTimeout;
+}
+
+void QSseServer::setStallTimeout(std::chrono::milliseconds timeout)
+{
+    if (d->settings.stallTimeout == timeout)
+        return;
+    d->settings.stallTimeout = timeout;
+    d->pushSettings();
+    Q_EMIT stallTimeoutChanged();
+}
+
+std::chrono::milliseconds QSseServer::maximumStreamLifetime() const
+{
+    return d->maximumStreamLifetime;
+}
+
+void QSseServer::setMaximumStreamLifetime(std::chrono::milliseconds lifetime)
+{
+    if (d->maximumStreamLifetime == lifetime)
+        return;
+    d->maximumStreamLifetime = lifetime;
+    Q_EMIT maximumStreamLifetimeChanged();
 }
 
 int QSseServer::maximumEventSize() const
@@ -535,6 +669,64 @@ void QSseServer::setMaximumSubscribers(int count)
     Q_EMIT maximumSubscribersChanged();
 }
 
+int QSseServer::maximumSubscribersPerAddress() const
+{
+    return d->maximumSubscribersPerAddress;
+}
+
+void QSseServer::setMaximumSubscribersPerAddress(int count)
+{
+    if (d->maximumSubscribersPerAddress == count)
+        return;
+    d->maximumSubscribersPerAddress = count;
+    Q_EMIT maximumSubscribersPerAddressChanged();
+}
+
+int QSseServer::maximumFilters() const
+{
+    return d->maximumFilters;
+}
+
+void QSseServer::setMaximumFilters(int count)
+{
+    if (d->maximumFilters == count)
+        return;
+    d->maximumFilters = count;
+    Q_EMIT maximumFiltersChanged();
+}
+
+int QSseServer::maximumTopicSize() const
+{
+    const QMutexLocker locker(&d->mutex);
+    return d->maximumTopicSize;
+}
+
+void QSseServer::setMaximumTopicSize(int bytes)
+{
+    bytes = qMin(bytes, int(QSseTopicFilter::MaximumSize));
+    if (maximumTopicSize() == bytes)
+        return;
+    {
+        const QMutexLocker locker(&d->mutex);
+        d->maximumTopicSize = bytes;
+    }
+    Q_EMIT maximumTopicSizeChanged();
+}
+
+QList<QSseTopicFilter> QSseServer::privateTopics() const
+{
+    return d->settings.privateTopics;
+}
+
+void QSseServer::setPrivateTopics(const QList<QSseTopicFilter> &filters)
+{
+    if (d->settings.privateTopics == filters)
+        return;
+    d->settings.privateTopics = filters;
+    d->pushSettings();
+    Q_EMIT privateTopicsChanged();
+}
+
 bool QSseServer::isStrict() const
 {
     const QMutexLocker locker(&d->mutex);
@@ -557,15 +749,13 @@ QSseTopic *QSseServer::topic(const QString &name)
     if (QSseTopic *known = d->topics.value(name))
         return known;
     std::optional<Refusal> refused;
-    const QString error = QSseTopicFilter::topicError(name);
     {
         const QMutexLocker locker(&d->mutex);
-        if (!error.isEmpty())
-            refused = Refusal { Error::InvalidTopic, error };
-        else if (!d->topicNames.contains(name) && d->topicNames.size() >= d->maximumTopics)
+        refused = d->refusal(name);
+        if (!refused && !d->topicNames.contains(name) && d->topicNames.size() >= d->maximumTopics)
             refused = Refusal { Error::TooManyTopics,
                                 tr("There are %1 topics already").arg(d->topicNames.size()) };
-        else
+        if (!refused)
             d->topicNames.insert(name);
     }
     if (refused) {
@@ -628,18 +818,22 @@ QList<QSseSubscriber> QSseServer::subscribers(const QString &topic) const
     return found;
 }
 
-std::optional<Refusal> QSseServer::refusal(const QSseSubscription &subscription) const
+std::optional<Refusal> QSseServer::refusal(const QSseSubscription &subscription,
+                                           const QHostAddress &address) const
 {
     if (d->closing)
         return Refusal { Error::Closed, tr("The server is closing") };
     if (subscription.topics.isEmpty())
         return Refusal { Error::InvalidFilter, tr("No topic is given") };
-    if (subscription.topics.size() > MaximumFilters)
+    if (subscription.topics.size() > d->maximumFilters)
         return Refusal { Error::InvalidFilter,
-                         tr("More than %1 topics are given").arg(MaximumFilters) };
+                         tr("More than %1 topics are given").arg(d->maximumFilters) };
     for (const QSseTopicFilter &filter : subscription.topics) {
         if (!filter.isValid())
             return Refusal { Error::InvalidFilter, filter.errorString() };
+        if (filter.isExact() && !d->settings.maySee(filter.pattern(), subscription.grants))
+            return Refusal { Error::PrivateTopic,
+                             tr("The topic '%1' is private").arg(filter.pattern()) };
         if (isStrict() && filter.isExact() && !hasTopic(filter.pattern()))
             return Refusal { Error::UnknownTopic,
                              tr("There is no topic '%1'").arg(filter.pattern()) };
@@ -649,7 +843,51 @@ std::optional<Refusal> QSseServer::refusal(const QSseSubscription &subscription)
     if (d->subscribers.size() >= d->maximumSubscribers)
         return Refusal { Error::TooManySubscribers,
                          tr("There are %1 subscribers already").arg(d->subscribers.size()) };
+    const int fromAddress = d->subscribersByAddress.value(address);
+    if (d->maximumSubscribersPerAddress > 0 && fromAddress >= d->maximumSubscribersPerAddress)
+        return Refusal {
+            Error::TooManyFromAddress,
+            tr("There are %1 subscribers from this address already").arg(fromAddress)
+        };
     return std::nullopt;
+}
+
+QSseEvent QSseServer::event(const QString &topic, const QString &id) const
+{
+    const QSseLoggedEventPointer logged = d->log->event(topic, id.toUtf8());
+    return logged ? logged->event : QSseEvent();
+}
+
+std::optional<QList<QSseEvent>> QSseServer::eventsSince(const QString &id,
+                                                        const QList<QSseTopicFilter> &filters,
+                                                        int maximumCount) const
+{
+    const quint64 head = d->log->head();
+    const std::optional<quint64> known = d->log->positionOf(id.toUtf8());
+    quint64 after = known.value_or(0);
+    if (!id.isEmpty() && (!known || d->log->droppedUpTo(filters, after) > 0))
+        return std::nullopt;
+    QList<QSseEvent> events;
+    while (after < head && events.size() < maximumCount) {
+        const QSseEventLog::Page page = d->log->read(filters, after, head, ReadBytes);
+        if (!id.isEmpty() && page.droppedUpTo > after)
+            return std::nullopt;
+        for (const QSseLoggedEventPointer &logged : page.events)
+            events.append(logged->event);
+        after = page.upTo;
+    }
+    return events.mid(0, maximumCount);
+}
+
+QSseServer::Statistics QSseServer::statistics() const
+{
+    return { d->published,
+             d->counters->deliveries,
+             d->lastSubscriberId,
+             d->counters->overflows,
+             d->counters->conflations,
+             d->counters->drops,
+             d->removed };
 }
 
 std::optional<Refusal> QSseServer::refusal(const QList<QSseEvent> &events) const
@@ -661,21 +899,18 @@ std::optional<Refusal> QSseServer::refusal(const QList<QSseEvent> &events) const
 
 QSseSubscriber QSseServer::addSubscriber(QTcpSocket *socket, const QSseSubscription &subscription)
 {
-    std::optional<Refusal> refused = refusal(subscription);
-    qintptr descriptor = -1;
+    std::optional<Refusal> refused =
+        refusal(subscription, socket ? socket->peerAddress() : QHostAddress());
     if (!refused && (!socket || socket->state() != QAbstractSocket::ConnectedState))
         refused = Refusal { Error::InvalidSocket, tr("The socket is not connected") };
-    if (!refused && canDuplicate(socket)) {
-        descriptor = duplicate(socket);
-        if (descriptor < 0)
-            refused = Refusal { Error::InvalidSocket, tr("There are too many open files") };
-    }
     if (refused) {
         if (socket)
             giveUp(socket);
         d->report(*refused);
         return QSseSubscriber();
     }
+    // Without a descriptor to spare the socket is kept as it is.
+    const qintptr descriptor = canDuplicate(socket) ? duplicate(socket) : -1;
 
     QSseSubscriber subscriber = d->makeSubscriber(*socket, subscription);
     const std::shared_ptr<QSseJoin> join = d->makeJoin(subscription, subscriber);
@@ -694,6 +929,7 @@ QSseSubscriber QSseServer::addSubscriber(QTcpSocket *socket, const QSseSubscript
     shard->post([shard, join] { shard->add(join); });
 
     d->subscribers.insert(subscriber.id(), { subscriber, shard });
+    ++d->subscribersByAddress[subscriber.peerAddress()];
     qCDebug(lcServer) << "subscriber" << subscriber.id() << "added:" << subscriber.topics();
     const QPointer<QSseServer> alive(this);
     Q_EMIT subscriberAdded(subscriber);

@@ -8,6 +8,7 @@
 #include "qssetopicfilter.h"
 
 #include <QtCore/QList>
+#include <QtCore/QMap>
 #include <QtCore/QObject>
 #include <QtCore/QStringList>
 
@@ -16,6 +17,7 @@
 #include <memory>
 #include <optional>
 
+class QSseEventLog;
 class QSseServerPrivate;
 class QSseTopic;
 class QTcpSocket;
@@ -41,6 +43,8 @@ class QSSE_SERVER_EXPORT QSseServer : public QObject
     Q_PROPERTY(std::chrono::milliseconds retryInterval READ retryInterval WRITE setRetryInterval
                    NOTIFY retryIntervalChanged)
     Q_PROPERTY(int historySize READ historySize WRITE setHistorySize NOTIFY historySizeChanged)
+    Q_PROPERTY(std::chrono::milliseconds historyAge READ historyAge WRITE setHistoryAge NOTIFY
+                   historyAgeChanged)
     Q_PROPERTY(qint64 maximumHistoryBytes READ maximumHistoryBytes WRITE setMaximumHistoryBytes
                    NOTIFY maximumHistoryBytesChanged)
     Q_PROPERTY(qint64 maximumQueuedBytes READ maximumQueuedBytes WRITE setMaximumQueuedBytes NOTIFY
@@ -51,6 +55,20 @@ class QSSE_SERVER_EXPORT QSseServer : public QObject
         int maximumTopics READ maximumTopics WRITE setMaximumTopics NOTIFY maximumTopicsChanged)
     Q_PROPERTY(int maximumSubscribers READ maximumSubscribers WRITE setMaximumSubscribers NOTIFY
                    maximumSubscribersChanged)
+    Q_PROPERTY(int maximumSubscribersPerAddress READ maximumSubscribersPerAddress WRITE
+                   setMaximumSubscribersPerAddress NOTIFY maximumSubscribersPerAddressChanged)
+    Q_PROPERTY(
+        int maximumFilters READ maximumFilters WRITE setMaximumFilters NOTIFY maximumFiltersChanged)
+    Q_PROPERTY(int maximumTopicSize READ maximumTopicSize WRITE setMaximumTopicSize NOTIFY
+                   maximumTopicSizeChanged)
+    Q_PROPERTY(std::chrono::milliseconds maximumStreamLifetime READ maximumStreamLifetime WRITE
+                   setMaximumStreamLifetime NOTIFY maximumStreamLifetimeChanged)
+    Q_PROPERTY(std::chrono::milliseconds stallTimeout READ stallTimeout WRITE setStallTimeout NOTIFY
+                   stallTimeoutChanged)
+    Q_PROPERTY(QSseSubscriber::OverflowPolicy overflowPolicy READ overflowPolicy WRITE
+                   setOverflowPolicy NOTIFY overflowPolicyChanged)
+    Q_PROPERTY(QList<QSseTopicFilter> privateTopics READ privateTopics WRITE setPrivateTopics NOTIFY
+                   privateTopicsChanged)
     Q_PROPERTY(bool strict READ isStrict WRITE setStrict NOTIFY strictChanged)
     Q_PROPERTY(int subscriberCount READ subscriberCount NOTIFY subscriberCountChanged)
 
@@ -63,14 +81,14 @@ public:
         UnknownTopic,       //!< the server is strict and the topic is not registered
         TooManyTopics,      //!< a new topic would exceed maximumTopics()
         InvalidFilter,      //!< a subscription has no topic filter, an invalid one or too many
+        PrivateTopic,       //!< a subscription names a private topic it has no grant for
         TooManySubscribers, //!< one more would exceed maximumSubscribers()
+        TooManyFromAddress, //!< one more would exceed maximumSubscribersPerAddress()
         InvalidSocket,      //!< the socket handed over is not connected
+        LogFailed,          //!< the event log could not store what was published
         Closed,             //!< the server is closing
     };
     Q_ENUM(Error)
-
-    /*! The most topic filters one subscription may have. */
-    static constexpr int MaximumFilters = 100;
 
     explicit QSseServer(QObject *parent = nullptr);
     /*! Cuts every stream at once and never blocks; close() is the polite way. */
@@ -95,20 +113,41 @@ public:
     std::chrono::milliseconds retryInterval() const;
     void setRetryInterval(std::chrono::milliseconds interval);
 
-    /*! How many events of each topic are kept for clients that resume; 1000, 0 for none. */
+    /*! Where events are kept, of which the properties below are settings; a QSseMemoryLog unless
+        another is set, which must be done before anything is published or subscribed to. The
+        server and its threads share it. Null is refused. */
+    std::shared_ptr<QSseEventLog> eventLog() const;
+    void setEventLog(const std::shared_ptr<QSseEventLog> &log);
+    /*! How many events of each topic are kept for clients that resume; 1000, 0 for none. A topic
+        may differ, see QSseTopic::setRetention(). */
     int historySize() const;
     void setHistorySize(int events);
+    /*! How long events are kept for that; 0, the default, for as long as there is room. */
+    std::chrono::milliseconds historyAge() const;
+    void setHistoryAge(std::chrono::milliseconds age);
     /*! The most bytes kept over all topics; 64 MiB. Beyond it the oldest event of all goes first.
      */
     qint64 maximumHistoryBytes() const;
     void setMaximumHistoryBytes(qint64 bytes);
 
-    /*! The most unsent bytes that wait for one subscriber; 1 MiB. Beyond it the subscriber reads
-        the rest from the history as it can. When what it has not got yet is no longer there, it
-        is removed with QSseSubscriber::RemovalReason::Overflow; it may come back with its last id
-        and is then told of the gap. */
+    /*! The most unsent bytes that wait for one subscriber; 1 MiB. Beyond it no more are queued, but
+        the subscriber reads on from the history as it can; overflowPolicy() decides what it gets
+        then. */
     qint64 maximumQueuedBytes() const;
     void setMaximumQueuedBytes(qint64 bytes);
+    /*! What a subscriber gets that reads too slowly; OverflowPolicy::Disconnect unless a
+        QSseSubscription has its own. For subscribers added later. */
+    QSseSubscriber::OverflowPolicy overflowPolicy() const;
+    void setOverflowPolicy(QSseSubscriber::OverflowPolicy policy);
+    /*! How long a subscriber for whom something waits may take none of it, and a peer may leave
+        what was sent unacknowledged (TCP_USER_TIMEOUT, on Linux, for subscribers added later),
+        before it is removed; 30 s, 0 for as long as the network lets it. */
+    std::chrono::milliseconds stallTimeout() const;
+    void setStallTimeout(std::chrono::milliseconds timeout);
+    /*! How long a stream lasts at most; 0, the default, for no end. Each ends up to an eighth
+        earlier, at random, so that not all come back at once. For subscribers added later. */
+    std::chrono::milliseconds maximumStreamLifetime() const;
+    void setMaximumStreamLifetime(std::chrono::milliseconds lifetime);
     /*! The most bytes the fields of an event may have together; 1 MiB. */
     int maximumEventSize() const;
     void setMaximumEventSize(int bytes);
@@ -118,6 +157,22 @@ public:
     /*! The most subscribers there may be; 100,000. */
     int maximumSubscribers() const;
     void setMaximumSubscribers(int count);
+    /*! The most subscribers from one address; 0, the default, for no limit: behind a proxy all come
+        from one. */
+    int maximumSubscribersPerAddress() const;
+    void setMaximumSubscribersPerAddress(int count);
+    /*! The most topic filters one subscription may have; 100. */
+    int maximumFilters() const;
+    void setMaximumFilters(int count);
+    /*! The most bytes a topic's name may have; QSseTopicFilter::MaximumSize, which is the most. */
+    int maximumTopicSize() const;
+    void setMaximumTopicSize(int bytes);
+
+    /*! Topics whose events, kept and live, only those subscribers get who have a grant for them,
+       see QSseSubscription::grants: others get none of them through wildcards, and are refused when
+        they ask by name. None by default. What happens in the process is not concerned. */
+    QList<QSseTopicFilter> privateTopics() const;
+    void setPrivateTopics(const QList<QSseTopicFilter> &filters);
 
     /*! Whether only registered topics, those topic() was called for, may be published and
         subscribed to by name; otherwise, the default, publishing makes a topic. */
@@ -134,18 +189,42 @@ public:
     /*! Forgets the topic, its history and its QSseTopic; its subscribers stay. */
     void unregisterTopic(const QString &name);
 
+    /*! The event published under \a topic with \a id; a null event when it is not kept.
+        Thread-safe. */
+    QSseEvent event(const QString &topic, const QString &id) const;
+    /*! Up to \a maximumCount kept events of the topics that any of \a filters matches, after the
+       one with \a id, or from the first kept for an empty id; in order. Nothing when \a id is not
+        known, or something after it is no longer kept. Thread-safe. */
+    std::optional<QList<QSseEvent>> eventsSince(const QString &id,
+                                                const QList<QSseTopicFilter> &filters,
+                                                int maximumCount = 1000) const;
+
+    /*! What the server has done since it was made. */
+    struct Statistics
+    {
+        quint64 published = 0;   //!< events taken by notify()
+        quint64 deliveries = 0;  //!< events sent to subscribers, one for each of them
+        quint64 subscribed = 0;  //!< subscribers added
+        quint64 overflows = 0;   //!< times a subscriber's queue was full
+        quint64 conflations = 0; //!< times it was sent the newest events instead of all
+        quint64 drops = 0;       //!< times it was sent "gap" instead of what it missed
+        QMap<QSseSubscriber::RemovalReason, quint64> removed; //!< subscribers removed, by why
+    };
+    Statistics statistics() const;
+
     int subscriberCount() const;
     QList<QSseSubscriber> subscribers() const;
     /*! Those who get the events of \a topic. */
     QList<QSseSubscriber> subscribers(const QString &topic) const;
 
-    /*! What addSubscriber() would refuse \a subscription for, or nothing. */
+    /*! What addSubscriber() would refuse \a subscription from \a address for, or nothing. */
     struct Refusal
     {
         Error error;
         QString text; //!< one translated line
     };
-    std::optional<Refusal> refusal(const QSseSubscription &subscription) const;
+    std::optional<Refusal> refusal(const QSseSubscription &subscription,
+                                   const QHostAddress &address = QHostAddress()) const;
     /*! What notify() would refuse \a events for, or nothing. Thread-safe. */
     std::optional<Refusal> refusal(const QList<QSseEvent> &events) const;
 
@@ -192,6 +271,8 @@ Q_SIGNALS:
         published before the first receiver connects is not signalled. */
     void notified(const QSseEvent &event);
     void subscriberAdded(const QSseSubscriber &subscriber);
+    /*! The queue of \a subscriber was full: it reads too slowly, see maximumQueuedBytes(). */
+    void subscriberOverflowed(const QSseSubscriber &subscriber);
     void subscriberRemoved(const QSseSubscriber &subscriber, QSseSubscriber::RemovalReason reason);
     void subscriberCountChanged(int count);
     /*! All streams have ended after close(). */
@@ -203,11 +284,19 @@ Q_SIGNALS:
     void workerThreadsChanged();
     void retryIntervalChanged();
     void historySizeChanged();
+    void historyAgeChanged();
     void maximumHistoryBytesChanged();
     void maximumQueuedBytesChanged();
     void maximumEventSizeChanged();
     void maximumTopicsChanged();
     void maximumSubscribersChanged();
+    void maximumSubscribersPerAddressChanged();
+    void maximumFiltersChanged();
+    void maximumTopicSizeChanged();
+    void maximumStreamLifetimeChanged();
+    void stallTimeoutChanged();
+    void overflowPolicyChanged();
+    void privateTopicsChanged();
     void strictChanged();
 
 protected:

@@ -31,25 +31,43 @@ constexpr qint64 MaximumWaitingBytes = qint64(64) * 1024 * 1024;
 // this.
 constexpr size_t BusyItems = 4;
 constexpr std::chrono::milliseconds MaximumRest = 3ms;
-// How often those who stopped reading are looked at, in ms.
-constexpr qint64 LapsedCheckInterval = 100;
-// Keep-alive comments come up to 1/8 of the interval early.
-constexpr int EarlyUnits = 1024;
-constexpr int MaximumEarly = EarlyUnits / 8;
+// How often those who stopped reading, and those whose time may be up, are looked at.
+constexpr auto CheckInterval = 500ms;
+// How long the rest of a stream whose time is up may take.
+constexpr auto ExpiryGrace = 1s;
+
+bool matchesAny(const QList<QSseTopicFilter> &filters, const QString &topic)
+{
+    return std::any_of(filters.begin(), filters.end(),
+                       [&](const QSseTopicFilter &filter) { return filter.matches(topic); });
+}
 
 } // namespace
 
-QSseShard::QSseShard(std::shared_ptr<const QSseEventLog> log, Settings settings)
-    : m_log(std::move(log)), m_settings(settings), m_position(m_log->head())
+bool QSseShard::Settings::maySee(const QString &topic, const QList<QSseTopicFilter> &grants) const
+{
+    return !matchesAny(privateTopics, topic) || matchesAny(grants, topic);
+}
+
+QSseShard::QSseShard(std::shared_ptr<const QSseEventLog> log, std::shared_ptr<Counters> counters,
+                     Settings settings)
+    : m_log(std::move(log)), m_counters(std::move(counters)), m_settings(std::move(settings)),
+      m_position(m_log->head()), m_index([this](const QString &topic, const QSseGroup &group) {
+          return m_settings.maySee(topic, group.key.grants);
+      }),
+      m_keepAlive(
+          &m_clock,
+          [this](QSseConnection *connection, qint64 now) { sendKeepAlive(connection, now); }, this)
 {
     m_clock.start();
-    for (QTimer *timer : { &m_restTimer, &m_keepAliveTimer }) {
+    for (QTimer *timer : { &m_restTimer, &m_checkTimer }) {
         timer->setParent(this); // follows it into another thread
         timer->setSingleShot(true);
     }
     m_restTimer.setTimerType(Qt::PreciseTimer);
     connect(&m_restTimer, &QTimer::timeout, this, &QSseShard::drain);
-    connect(&m_keepAliveTimer, &QTimer::timeout, this, &QSseShard::sendKeepAlives);
+    connect(&m_checkTimer, &QTimer::timeout, this, &QSseShard::check);
+    m_keepAlive.setInterval(m_settings.keepAliveInterval);
 }
 
 QSseShard::~QSseShard()
@@ -109,7 +127,7 @@ bool QSseShard::sendDirectly(const QSseLoggedEventPointer &event)
     if (!m_awake)
         return false;
     const std::unique_lock sleeping(*m_awake, std::try_to_lock);
-    if (!sleeping || !m_inbox.isEmpty() || !m_lapsed.isEmpty())
+    if (!sleeping || !m_inbox.isEmpty())
         return false;
     const QList<QSseGroup *> groups = m_index.find(event->event.topic());
     if (!canSendDirectly(groups))
@@ -139,7 +157,8 @@ bool QSseShard::canSendDirectly(const QList<QSseGroup *> &groups)
 void QSseShard::sendDirectly(QSseConnection *connection, const QByteArray &bytes, qint64 now)
 {
     const qint64 sent = connection->sendDirectly(bytes);
-    touch(connection, now);
+    m_keepAlive.touch(connection, now);
+    m_counters->deliveries.fetch_add(1, std::memory_order_relaxed);
     if (sent == bytes.size())
         return;
     push({ {}, [this, id = connection->id(), rest = bytes.mid(qMax(sent, qint64(0)))] {
@@ -170,7 +189,6 @@ void QSseShard::drain()
     items.clear();
     m_items = std::move(items);
     flushAll();
-    removeOutrun();
     if (isBusy)
         restAfter(std::chrono::milliseconds(m_clock.elapsed() - begun));
 }
@@ -240,6 +258,8 @@ void QSseShard::flush(QSseGroup *group)
     const quint64 before = m_sending.front()->position - 1;
     const QByteArray &bytes = joinFrames(m_sending);
     const qint64 now = m_clock.elapsed();
+    m_counters->deliveries.fetch_add(m_sending.size() * size_t(group->members.size()),
+                                     std::memory_order_relaxed);
     // From the back: a member that leaves gives its place to one that was served already. The last
     // one to leave takes the group with it.
     for (qsizetype i = group->members.size(); i-- > 0;) {
@@ -263,40 +283,23 @@ const QByteArray &QSseShard::joinFrames(const std::vector<QSseLoggedEventPointer
     return m_joined;
 }
 
-// The queue is full: from here on the connection reads from the log, at its own pace.
+// More waits than may be queued: from here on the connection reads from the log, at its own pace.
 void QSseShard::lapse(QSseConnection *connection, quint64 position)
 {
     leaveGroup(connection);
-    m_lapsed.insert(connection);
     connection->join().after = connection->join().idPosition = position;
     watchDraining(connection);
+    m_lapsed.insert(connection);
+    m_counters->overflows.fetch_add(1, std::memory_order_relaxed);
+    scheduleCheck();
+    Q_EMIT overflowed(connection->id());
 }
 
-// Removes those who have stopped reading and whose next event is no longer in the log. They would
-// learn of it only on reading.
-void QSseShard::removeOutrun()
-{
-    const qint64 now = m_clock.elapsed();
-    if (m_lapsed.isEmpty() || now - m_lapsedCheckedAt < LapsedCheckInterval)
-        return;
-    m_lapsedCheckedAt = now;
-    const QSet<QSseConnection *> lapsed = m_lapsed;
-    for (QSseConnection *connection : lapsed) {
-        if (isOutrun(connection->join()))
-            remove(connection, RemovalReason::Overflow);
-    }
-}
-
-bool QSseShard::isOutrun(const QSseJoin &join) const
-{
-    return m_log->read(join.topics, join.after, join.after, 0).droppedUpTo > join.after;
-}
-
-void QSseShard::setSettings(Settings settings)
+void QSseShard::setSettings(const Settings &settings)
 {
     m_settings = settings;
-    m_keepAliveTimer.stop();
-    scheduleKeepAlive();
+    m_index.forgetFound();
+    m_keepAlive.setInterval(settings.keepAliveInterval);
 }
 
 void QSseShard::add(const std::shared_ptr<QSseJoin> &join)
@@ -309,8 +312,7 @@ void QSseShard::add(const std::shared_ptr<QSseJoin> &join)
 
     QTcpSocket *socket = connection->socket();
     socket->setParent(this);
-    m_byActivity.push_back(connection);
-    connection->activity = std::prev(m_byActivity.end());
+    m_keepAlive.add(connection);
     if (socket->state() != QAbstractSocket::ConnectedState) {
         remove(connection, RemovalReason::NetworkError);
         return;
@@ -319,11 +321,18 @@ void QSseShard::add(const std::shared_ptr<QSseJoin> &join)
             [this, connection] { handleDisconnected(connection); });
     connect(socket, &QTcpSocket::readyRead, socket,
             [socket] { socket->skip(socket->bytesAvailable()); });
+    // Later than ours, which tells a stalled client from a broken connection.
+    if (m_settings.stallTimeout > 0ms)
+        connection->setAcknowledgeTimeout(m_settings.stallTimeout + 2 * CheckInterval);
+    if (join->lifetime) {
+        connection->expiresAt = m_clock.elapsed() + qMax<qint64>(join->lifetime->count(), 1);
+        m_expiries.emplace(connection->expiresAt, id);
+        scheduleCheck();
+    }
     if (!send(connection, opening))
         return;
     watchDraining(connection);
     catchUp(id);
-    scheduleKeepAlive();
 }
 
 void QSseShard::watchDraining(QSseConnection *connection)
@@ -371,31 +380,81 @@ void QSseShard::catchUp(quint64 id)
     post([this, id] { catchUp(id); });
 }
 
+// Sends the next piece of what the connection missed; false when it is gone for that.
 bool QSseShard::sendPage(QSseConnection *connection)
 {
+    using Policy = QSseSubscriber::OverflowPolicy;
     QSseJoin &join = connection->join();
-    const QSseEventLog::Page page = m_log->read(join.topics, join.after, m_position, PageBytes);
+    const bool isLapsed = m_lapsed.contains(connection);
+    if (isLapsed && join.overflowPolicy == Policy::Conflate)
+        return sendConflated(connection);
+    if (isLapsed && join.overflowPolicy == Policy::Drop)
+        return sendGap(connection);
 
+    const QSseEventLog::Page page = m_log->read(join.topics, join.after, m_position, PageBytes);
     QByteArray bytes;
     if (page.droppedUpTo > qMax(join.after, join.droppedUpTo)) {
-        if (m_lapsed.contains(connection)) {
+        if (isLapsed) {
             remove(connection, RemovalReason::Overflow);
             return false;
         }
-        const QSseLoggedEventPointer oldest = m_log->oldest(join.topics);
-        bytes = QSseFrames::gap(m_log->idAt(join.after),
-                                oldest ? oldest->event.idUtf8() : QByteArray());
+        bytes = gapFrame(join);
         join.droppedUpTo = page.droppedUpTo;
     }
     for (const QSseLoggedEventPointer &event : page.events) {
         const bool isInSnapshot = event->position <= join.snapshots.value(event->event.topic());
-        if (isInSnapshot || !connection->wants(*event))
+        if (isInSnapshot || !wants(connection, *event))
             continue;
         bytes.append(event->frame);
         join.idPosition = event->position;
+        m_counters->deliveries.fetch_add(1, std::memory_order_relaxed);
     }
     join.after = page.upTo;
     return bytes.isEmpty() || send(connection, bytes);
+}
+
+bool QSseShard::sendConflated(QSseConnection *connection)
+{
+    QSseJoin &join = connection->join();
+    const QSseEventLog::Page page = m_log->latest(join.topics, join.after, m_position);
+    m_counters->conflations.fetch_add(1, std::memory_order_relaxed);
+    QByteArray bytes;
+    if (page.droppedUpTo > join.after)
+        bytes = gapFrame(join); // not even the newest of a topic is kept
+    join.after = m_position;
+    for (const QSseLoggedEventPointer &event : page.events) {
+        if (!wants(connection, *event))
+            continue;
+        bytes.append(event->frame);
+        join.idPosition = event->position;
+        m_counters->deliveries.fetch_add(1, std::memory_order_relaxed);
+        if (bytes.size() >= PageBytes) {
+            join.after = event->position; // the rest of the topics is in the next page
+            break;
+        }
+    }
+    return bytes.isEmpty() || send(connection, bytes);
+}
+
+bool QSseShard::sendGap(QSseConnection *connection)
+{
+    QSseJoin &join = connection->join();
+    m_counters->drops.fetch_add(1, std::memory_order_relaxed);
+    const QByteArray gap = gapFrame(join);
+    join.after = m_position;
+    return send(connection, gap);
+}
+
+QByteArray QSseShard::gapFrame(const QSseJoin &join) const
+{
+    const QSseLoggedEventPointer oldest = m_log->oldest(join.topics);
+    return QSseFrames::gap(m_log->idAt(join.after), oldest ? oldest->event.idUtf8() : QByteArray());
+}
+
+bool QSseShard::wants(QSseConnection *connection, const QSseLoggedEvent &event) const
+{
+    return m_settings.maySee(event.event.topic(), connection->join().grants)
+        && connection->wants(event);
 }
 
 void QSseShard::goLive(QSseConnection *connection)
@@ -413,29 +472,30 @@ void QSseShard::goLive(QSseConnection *connection)
 void QSseShard::joinGroup(QSseConnection *connection)
 {
     const QSseJoin &join = connection->join();
+    const QSseGroupKey key { join.topics, join.grants };
     std::shared_ptr<QSseGroup> group;
     if (join.filter) {
-        group = makeGroup(join.topics);
+        group = makeGroup(key);
     } else {
         // What waits there came before this connection went live. Looked up anew after that: the
         // group is gone when its last member has left while it was sent to.
-        if (const auto waiting = m_sharedGroups.value(join.topics).lock())
+        if (const auto waiting = m_sharedGroups.value(key).lock())
             flush(waiting.get());
-        std::weak_ptr<QSseGroup> &shared = m_sharedGroups[join.topics];
+        std::weak_ptr<QSseGroup> &shared = m_sharedGroups[key];
         group = shared.lock();
         if (!group)
-            shared = group = makeGroup(join.topics);
+            shared = group = makeGroup(key);
     }
     connection->indexInGroup = group->members.size();
     group->members.push_back(connection);
     connection->group = std::move(group);
 }
 
-std::shared_ptr<QSseGroup> QSseShard::makeGroup(const QList<QSseTopicFilter> &topics)
+std::shared_ptr<QSseGroup> QSseShard::makeGroup(const QSseGroupKey &key)
 {
     auto group = std::make_shared<QSseGroup>();
-    group->topics = topics;
-    m_index.insert(topics, group.get());
+    group->key = key;
+    m_index.insert(key.topics, group.get());
     return group;
 }
 
@@ -455,9 +515,9 @@ void QSseShard::leaveGroup(QSseConnection *connection)
 
 void QSseShard::removeGroup(QSseGroup *group)
 {
-    m_index.remove(group->topics, group);
+    m_index.remove(group->key.topics, group);
     m_dirty.erase(std::remove(m_dirty.begin(), m_dirty.end(), group), m_dirty.end());
-    const auto shared = m_sharedGroups.constFind(group->topics);
+    const auto shared = m_sharedGroups.constFind(group->key);
     if (shared != m_sharedGroups.constEnd() && shared->lock().get() == group)
         m_sharedGroups.erase(shared);
 }
@@ -473,7 +533,12 @@ bool QSseShard::send(QSseConnection *connection, const QByteArray &bytes, qint64
         remove(connection, RemovalReason::NetworkError);
         return false;
     }
-    touch(connection, now);
+    m_keepAlive.touch(connection, now);
+    if (connection->mayHaveQueue() && !m_queued.contains(connection)) {
+        connection->lastTakenAt = now;
+        m_queued.insert(connection);
+        scheduleCheck();
+    }
     return true;
 }
 
@@ -527,7 +592,9 @@ void QSseShard::remove(QSseConnection *connection, RemovalReason reason)
 {
     leaveGroup(connection);
     m_lapsed.remove(connection);
-    m_byActivity.erase(connection->activity);
+    m_queued.remove(connection);
+    m_expiries.erase({ connection->expiresAt, connection->id() });
+    m_keepAlive.remove(connection);
     QTcpSocket *socket = connection->socket();
     socket->disconnect(this);
     socket->abort();
@@ -537,42 +604,66 @@ void QSseShard::remove(QSseConnection *connection, RemovalReason reason)
     Q_EMIT removed(id, reason);
 }
 
-void QSseShard::touch(QSseConnection *connection, qint64 now)
+void QSseShard::sendKeepAlive(QSseConnection *connection, qint64 now)
 {
-    connection->lastActivity = now;
-    m_byActivity.splice(m_byActivity.end(), m_byActivity, connection->activity);
+    // Behind what is queued it tells nothing, and a queue that stands still would only grow.
+    if (connection->ending || connection->queuedBytes() > 0)
+        m_keepAlive.touch(connection, now);
+    else
+        send(connection, QSseFrames::keepAlive(), now);
 }
 
-void QSseShard::scheduleKeepAlive()
+void QSseShard::scheduleCheck()
 {
-    const qint64 interval = m_settings.keepAliveInterval.count();
-    if (interval <= 0 || m_byActivity.empty() || m_keepAliveTimer.isActive())
-        return;
-    const qint64 earliest = interval - interval * MaximumEarly / EarlyUnits;
-    const qint64 due = m_byActivity.front()->lastActivity + earliest - m_clock.elapsed();
-    m_keepAliveTimer.start(int(qMax(due, interval / 16 + 1)));
+    if (!m_checkTimer.isActive())
+        m_checkTimer.start(CheckInterval);
 }
 
-void QSseShard::sendKeepAlives()
+void QSseShard::check()
 {
-    const qint64 interval = m_settings.keepAliveInterval.count();
     const qint64 now = m_clock.elapsed();
-    const qint64 earliest = interval - interval * MaximumEarly / EarlyUnits;
-    const QByteArray keepAlive = QSseFrames::keepAlive();
-    auto next = m_byActivity.begin();
-    while (next != m_byActivity.end() && now - (*next)->lastActivity >= earliest) {
-        QSseConnection *connection = *next++;
-        if (now - connection->lastActivity
-            < interval - interval * connection->keepAliveEarly / EarlyUnits)
-            continue;
-        connection->keepAliveEarly = QRandomGenerator::global()->bounded(MaximumEarly);
-        if (connection->ending)
-            continue;
-        // Behind what is queued it tells nothing, and a queue that stands still would only grow.
-        if (connection->queuedBytes() > 0)
-            touch(connection, now);
-        else
-            send(connection, keepAlive, now);
+    removeStalled(now);
+    removeOutrun();
+    endExpired(now);
+    if (!m_queued.isEmpty() || !m_lapsed.isEmpty() || !m_expiries.empty())
+        scheduleCheck();
+}
+
+void QSseShard::removeStalled(qint64 now)
+{
+    const qint64 timeout = m_settings.stallTimeout.count();
+    const QSet<QSseConnection *> queued = m_queued;
+    for (QSseConnection *connection : queued) {
+        const qint64 taken = connection->takenBytes();
+        if (connection->queuedBytes() == 0) {
+            m_queued.remove(connection);
+        } else if (taken != connection->lastTaken) {
+            connection->lastTaken = taken;
+            connection->lastTakenAt = now;
+        } else if (timeout > 0 && now - connection->lastTakenAt >= timeout) {
+            remove(connection, RemovalReason::Stalled);
+        }
     }
-    scheduleKeepAlive();
+}
+
+// Removes those who have stopped reading and whose next event is no longer in the log. They would
+// learn of it only on reading.
+void QSseShard::removeOutrun()
+{
+    const QSet<QSseConnection *> lapsed = m_lapsed;
+    for (QSseConnection *connection : lapsed) {
+        const QSseJoin &join = connection->join();
+        if (join.overflowPolicy == QSseSubscriber::OverflowPolicy::Disconnect
+            && m_log->droppedUpTo(join.topics, join.after) > 0)
+            remove(connection, RemovalReason::Overflow);
+    }
+}
+
+void QSseShard::endExpired(qint64 now)
+{
+    while (!m_expiries.empty() && m_expiries.begin()->first <= now) {
+        const quint64 id = m_expiries.begin()->second;
+        m_expiries.erase(m_expiries.begin());
+        end(id, RemovalReason::Expired, ExpiryGrace);
+    }
 }

@@ -4,6 +4,7 @@
 
 #include "qsseconnection_p.h"
 #include "qsseinbox_p.h"
+#include "qssekeepalive_p.h"
 #include "qssetopicindex_p.h"
 
 #include <QtCore/QAbstractEventDispatcher>
@@ -16,13 +17,31 @@
 
 #include <atomic>
 #include <functional>
+#include <set>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
-/*! Connections with the same topics and no filter of their own: they are sent the same bytes. */
+/*! What connections are sent the same bytes for: what they want and what they may see. */
+struct QSseGroupKey
+{
+    QList<QSseTopicFilter> topics; // sorted, each once
+    QList<QSseTopicFilter> grants; // likewise
+
+    friend bool operator==(const QSseGroupKey &a, const QSseGroupKey &b)
+    {
+        return a.topics == b.topics && a.grants == b.grants;
+    }
+    friend size_t qHash(const QSseGroupKey &key, size_t seed = 0)
+    {
+        return qHashMulti(seed, key.topics, key.grants);
+    }
+};
+
+/*! Connections with the same key and no filter of their own. */
 struct QSseGroup
 {
-    QList<QSseTopicFilter> topics;                // sorted, each once
+    QSseGroupKey key;
     QVarLengthArray<QSseConnection *, 1> members; // often a topic has one subscriber alone
     std::vector<QSseLoggedEventPointer> pending;  // not sent yet in this turn
     qsizetype pendingBytes = 0;
@@ -43,11 +62,24 @@ public:
     struct Settings
     {
         std::chrono::milliseconds keepAliveInterval;
+        std::chrono::milliseconds stallTimeout;
         qint64 maximumQueuedBytes;
+        QList<QSseTopicFilter> privateTopics;
+
+        bool maySee(const QString &topic, const QList<QSseTopicFilter> &grants) const;
+    };
+    /*! What all shards of a server count together. */
+    struct Counters
+    {
+        std::atomic<quint64> deliveries = 0;
+        std::atomic<quint64> overflows = 0;
+        std::atomic<quint64> conflations = 0;
+        std::atomic<quint64> drops = 0;
     };
 
-    /*! \a log must outlive the shard; it stands at the log's head. */
-    QSseShard(std::shared_ptr<const QSseEventLog> log, Settings settings);
+    /*! The shard stands at the head of \a log. */
+    QSseShard(std::shared_ptr<const QSseEventLog> log, std::shared_ptr<Counters> counters,
+              Settings settings);
     /*! Cuts all connections. */
     ~QSseShard() override;
 
@@ -63,7 +95,7 @@ public:
     void setDispatcher(QAbstractEventDispatcher *dispatcher, QMutex *awake);
 
     // To be called in the shard's thread.
-    void setSettings(Settings settings);
+    void setSettings(const Settings &settings);
     void add(const std::shared_ptr<QSseJoin> &join);
     /*! Sends what is queued and ends the stream, after \a grace at the latest. */
     void end(quint64 id, QSseSubscriber::RemovalReason reason, std::chrono::milliseconds grace);
@@ -73,6 +105,7 @@ public:
                 std::chrono::milliseconds retry);
 
 Q_SIGNALS:
+    void overflowed(quint64 subscriber);
     void removed(quint64 subscriber, QSseSubscriber::RemovalReason reason);
 
 private:
@@ -97,19 +130,21 @@ private:
     const QByteArray &joinFrames(const std::vector<QSseLoggedEventPointer> &events);
     void flushAll();
     void lapse(QSseConnection *connection, quint64 position);
-    void removeOutrun();
-    bool isOutrun(const QSseJoin &join) const;
 
     QSseConnection *find(quint64 id) const;
     void catchUp(quint64 id);
     bool sendPage(QSseConnection *connection);
+    bool sendConflated(QSseConnection *connection);
+    bool sendGap(QSseConnection *connection);
+    QByteArray gapFrame(const QSseJoin &join) const;
+    bool wants(QSseConnection *connection, const QSseLoggedEvent &event) const;
     void watchDraining(QSseConnection *connection);
     void unwatchDraining(QSseConnection *connection);
     void goLive(QSseConnection *connection);
 
     void joinGroup(QSseConnection *connection);
     void leaveGroup(QSseConnection *connection);
-    std::shared_ptr<QSseGroup> makeGroup(const QList<QSseTopicFilter> &topics);
+    std::shared_ptr<QSseGroup> makeGroup(const QSseGroupKey &key);
     void removeGroup(QSseGroup *group);
 
     bool send(QSseConnection *connection, const QByteArray &bytes);
@@ -117,11 +152,16 @@ private:
     void remove(QSseConnection *connection, QSseSubscriber::RemovalReason reason);
     void handleDisconnected(QSseConnection *connection);
 
-    void touch(QSseConnection *connection, qint64 now);
-    void scheduleKeepAlive();
-    void sendKeepAlives();
+    void sendKeepAlive(QSseConnection *connection, qint64 now);
+
+    void scheduleCheck();
+    void check();
+    void removeStalled(qint64 now);
+    void removeOutrun();
+    void endExpired(qint64 now);
 
     const std::shared_ptr<const QSseEventLog> m_log;
+    const std::shared_ptr<Counters> m_counters;
     Settings m_settings;
     QAbstractEventDispatcher *m_dispatcher = nullptr;
     QMutex *m_awake = nullptr;
@@ -132,19 +172,22 @@ private:
 
     std::unordered_map<quint64, std::unique_ptr<QSseConnection>> m_connections;
     // Groups belong to their members; an empty one is taken out of all of these.
-    QHash<QList<QSseTopicFilter>, std::weak_ptr<QSseGroup>> m_sharedGroups;
+    QHash<QSseGroupKey, std::weak_ptr<QSseGroup>> m_sharedGroups;
     QSseTopicIndex m_index;
     std::vector<QSseGroup *> m_dirty; // groups with something pending
     // What is being sent; kept for their memory.
     std::vector<QSseLoggedEventPointer> m_sending;
     QByteArray m_joined;
 
-    QSet<QSseConnection *> m_lapsed; // those that were live and read too slowly
-    qint64 m_lapsedCheckedAt = 0;    // ms of the clock
     QElapsedTimer m_clock;
     QTimer m_restTimer;
-    QTimer m_keepAliveTimer;
-    std::list<QSseConnection *> m_byActivity; // who was sent something longest ago comes first
+    QSseKeepAlive m_keepAlive;
+
+    // Looked at now and then, by the timer.
+    QTimer m_checkTimer;
+    QSet<QSseConnection *> m_queued;                 // those for whom something waits
+    QSet<QSseConnection *> m_lapsed;                 // those that were live and read too slowly
+    std::set<std::pair<qint64, quint64>> m_expiries; // ms of the clock, and of which subscriber
 };
 
 #endif // QSSESHARD_P_H

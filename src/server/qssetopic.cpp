@@ -31,6 +31,16 @@ QSseServer *QSseTopic::server() const
     return d->server;
 }
 
+QSseRetention QSseTopic::retention() const
+{
+    return d->server->eventLog()->retention(d->name);
+}
+
+void QSseTopic::setRetention(const QSseRetention &retention)
+{
+    d->server->eventLog()->setRetention(d->name, retention);
+}
+
 void QSseTopic::setSnapshot(std::function<QSseEvent()> snapshot)
 {
     d->snapshot = std::move(snapshot);

@@ -4,6 +4,7 @@
 
 #include "qsse_server_export.h"
 #include "qsseevent.h"
+#include "qsseeventlog.h"
 
 #include <QtCore/QJsonArray>
 #include <QtCore/QJsonObject>
@@ -30,6 +31,11 @@ public:
 
     QString name() const;
     QSseServer *server() const;
+
+    /*! How much of this topic the server's log keeps: what it keeps of every topic, unless the
+       topic is given a retention of its own. Thread-safe. */
+    QSseRetention retention() const;
+    void setRetention(const QSseRetention &retention);
 
     /*! Gives every new subscriber of this topic the current state before any live event.
         \a snapshot is called in the server's thread for each of them; it must return the state

@@ -29,7 +29,10 @@ QList<QSseGroup *> QSseTopicIndex::find(const QString &topic)
         return *known;
 
     QList<QSseGroup *> groups;
-    m_groups.match(topic, [&groups](QSseGroup *group) { groups.append(group); });
+    m_groups.match(topic, [&](QSseGroup *group) {
+        if (m_maySee(topic, *group))
+            groups.append(group);
+    });
     std::sort(groups.begin(), groups.end(), std::less<>());
     groups.erase(std::unique(groups.begin(), groups.end()), groups.end());
     if (m_found.size() >= MaximumFound)

@@ -31,6 +31,12 @@ QList<Cell> makeCells()
         return &all.last();
     };
     add("dense", 1000, 100, costs);
+    const QStringList besideSleepers = list("cpu p50 p99 growth sleepersCut");
+    add("awake", 999, 100, besideSleepers);
+    add("sleeper", 999, 100, besideSleepers)->sleepers = 1;
+    Cell *sleepers = add("sleepers", 10, 100, besideSleepers);
+    sleepers->sleepers = 100;
+    sleepers->load.bytes = 4000;
     add("full", 1000, 1000, rates);
     add("overload", 1000, 4000, rates)->isOverload = true;
     add("sparse1", 1, 1000, costs);
@@ -86,6 +92,8 @@ QString description(const Cell &cell)
         parts.append(counted(cell.subscribers, "subscriber"));
     if (cell.idle > 0)
         parts.append(counted(cell.idle, "idle subscriber"));
+    if (cell.sleepers > 0)
+        parts.append(counted(cell.sleepers, "subscriber") + QLatin1String(" that never read"));
     if (cell.load.topics > 1)
         parts.append(counted(cell.load.topics, "topic"));
     if (cell.load.rate > 0)
@@ -100,7 +108,8 @@ Cell fitted(Cell cell, double scale, int limit)
 {
     const auto scaled = [scale](int count) { return count == 0 ? 0 : qMax(1, int(count * scale)); };
     cell.idle = qMin(scaled(cell.idle), limit - 1);
-    cell.subscribers = qMin(scaled(cell.subscribers), limit - cell.idle);
+    cell.sleepers = scaled(cell.sleepers);
+    cell.subscribers = qMin(scaled(cell.subscribers), limit - cell.idle - cell.sleepers);
     cell.load.topics = scaled(cell.load.topics);
     return cell;
 }

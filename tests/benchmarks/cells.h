@@ -12,13 +12,14 @@ struct Cell
     QString name;
     int subscribers = 0; // spread evenly over the topics
     int idle = 0;        // more of them, to a topic that nothing is published under
+    int sleepers = 0;    // more of them, who never read
     Load load;
     QStringList metrics;     // what is shown, see metrics()
     bool connects = false;   // whether connecting is what is measured, with events flowing already
     bool isOverload = false; // more than can be sent: whoever falls too far behind may be cut off
     bool isQuiet = false;    // whether what it costs to do nothing is measured first
     bool isInSweep = false;  // whether it is a point of the plots
-    int connections() const { return subscribers + idle; }
+    int connections() const { return subscribers + idle + sleepers; }
 };
 
 /*! All cells, in the order they are measured. */

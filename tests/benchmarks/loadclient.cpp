@@ -47,10 +47,12 @@ LoadClient::~LoadClient()
     ::close(m_epoll);
 }
 
-bool LoadClient::connectAll(quint16 port, const std::vector<int> &topics, int inFlight,
-                            std::chrono::seconds patience)
+bool LoadClient::connectAll(quint16 port, const std::vector<int> &topics, int sleepers,
+                            int inFlight, std::chrono::seconds patience)
 {
     m_connections.resize(topics.size());
+    for (size_t i = topics.size() - size_t(sleepers); i < topics.size(); ++i)
+        m_connections[i].sleeps = true;
     const auto deadline = std::chrono::steady_clock::now() + patience;
     while (m_settled < topics.size() && std::chrono::steady_clock::now() < deadline) {
         while (m_opened < topics.size() && m_opened - m_settled < size_t(inFlight)) {
@@ -84,7 +86,7 @@ void LoadClient::close(Connection &connection)
 {
     if (connection.state == State::Closed)
         return;
-    if (connection.state != State::Live)
+    if (connection.state == State::Connecting || connection.state == State::InHead)
         ++m_settled;
     connection.state = State::Closed;
     // A reset leaves nothing behind, where thousands of ports would wait for a minute otherwise.
@@ -111,8 +113,21 @@ void LoadClient::handle(Connection &connection, quint32 events)
 {
     if (connection.state == State::Connecting && (events & EPOLLERR) == 0)
         sendRequest(connection);
-    else
+    else if (connection.state != State::Asleep)
         read(connection);
+    else if ((events & (EPOLLERR | EPOLLHUP)) != 0) {
+        ++m_sleepersCut;
+        close(connection);
+    }
+}
+
+// Only the end of the connection is told from here on.
+void LoadClient::fallAsleep(Connection &connection)
+{
+    epoll_event interest {};
+    interest.data.ptr = &connection;
+    ::epoll_ctl(m_epoll, EPOLL_CTL_MOD, connection.fd, &interest);
+    connection.state = State::Asleep;
 }
 
 void LoadClient::sendRequest(Connection &connection)
@@ -147,6 +162,8 @@ void LoadClient::read(Connection &connection)
     const char *const end = m_buffer.data() + kept + size;
     const char *const rest = readLines(connection, m_buffer.data(), end);
     connection.carry.assign(rest, end);
+    if (connection.sleeps && connection.state == State::Live)
+        fallAsleep(connection);
 }
 
 // Returns where the line begins that is not complete.

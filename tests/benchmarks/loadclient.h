@@ -55,8 +55,8 @@ public:
     Q_DISABLE_COPY_MOVE(LoadClient)
 
     /*! Connects to \a port once for each of \a topics, \a inFlight of them at a time, and waits for
-        all heads of the responses. */
-    bool connectAll(quint16 port, const std::vector<int> &topics, int inFlight,
+        all heads of the responses. The last \a sleepers of them never read on. */
+    bool connectAll(quint16 port, const std::vector<int> &topics, int sleepers, int inFlight,
                     std::chrono::seconds patience);
     /*! Reads for \a duration. */
     void run(std::chrono::nanoseconds duration);
@@ -67,22 +67,26 @@ public:
     Histogram takeLatencies();
     /*! All that was read. */
     quint64 bytesRead() const { return m_bytesRead; }
+    /*! How many of those who never read were cut off. */
+    int sleepersCut() const { return m_sleepersCut; }
     /*! The faults there are if \a published events over \a topics topics were all. */
     Faults faults(qint64 published, int topics) const;
 
 private:
-    enum class State { Connecting, InHead, Live, Closed };
+    enum class State { Connecting, InHead, Live, Asleep, Closed };
     struct Connection
     {
         int fd = -1;
         int topic = IdleTopic;
         State state = State::Closed;
+        bool sleeps = false;
         qint64 last = -1;  // number of the last event
         std::string carry; // the beginning of a line whose end has not come yet
     };
 
     void open(Connection &connection, quint16 port);
     void close(Connection &connection);
+    void fallAsleep(Connection &connection);
     void handle(Connection &connection, quint32 events);
     void sendRequest(Connection &connection);
     void read(Connection &connection);
@@ -96,6 +100,7 @@ private:
     std::vector<Connection> m_connections;
     size_t m_opened = 0;
     size_t m_settled = 0; // live, or closed before
+    int m_sleepersCut = 0;
     Faults m_faults;
     Histogram m_latencies;
     quint64 m_bytesRead = 0;

@@ -77,6 +77,7 @@ private:
     ServerProcess m_server;
     LoadClient m_client;
     qint64 m_wentAt = 0;
+    double m_connectedBytes = 0; // what the server took when all were connected
     Run m_run;
 };
 
@@ -100,7 +101,10 @@ Run Measurement::run()
         watchDelivery();
     if (m_cell.load.rate > 0)
         finish();
-    set("peak", double(m_server.peakBytes()) / 1024 / 1024);
+    const auto peak = double(m_server.peakBytes());
+    set("peak", peak / 1024 / 1024);
+    set("growth", (peak - m_connectedBytes) / 1024 / 1024);
+    set("sleepersCut", m_client.sleepersCut());
     return m_run;
 }
 
@@ -109,10 +113,12 @@ bool Measurement::connectAll()
     std::vector<int> topics(size_t(m_cell.idle), LoadClient::IdleTopic);
     for (int i = 0; i < m_cell.subscribers; ++i)
         topics.push_back(i % m_cell.load.topics);
+    for (int i = 0; i < m_cell.sleepers; ++i)
+        topics.push_back(i % m_cell.load.topics);
 
     const auto before = double(m_server.residentBytes());
     const Usage usage(m_server);
-    if (!m_client.connectAll(m_server.port(), topics,
+    if (!m_client.connectAll(m_server.port(), topics, m_cell.sleepers,
                              m_cell.connects ? BurstInFlight : GentleInFlight, ConnectPatience))
         return false;
     const auto connections = double(topics.size());
@@ -120,7 +126,8 @@ bool Measurement::connectAll()
     set("connectCpu", usage.serverSeconds() * 1e6 / connections);
     set("subscribers", connections);
     m_client.run(m_warmUp); // what the server puts off until the connections are made
-    set("bytes", (double(m_server.residentBytes()) - before) / connections);
+    m_connectedBytes = double(m_server.residentBytes());
+    set("bytes", (m_connectedBytes - before) / connections);
     return true;
 }
 

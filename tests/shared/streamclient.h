@@ -43,6 +43,14 @@ public:
         m_isReading = false;
         m_socket.setReadBufferSize(1);
     }
+    /*! Takes what has come since the last call, \a bytes at most, of one that stopped reading. */
+    void readSome(qsizetype bytes)
+    {
+        m_socket.setReadBufferSize(bytes);
+        m_isReading = true;
+        read();
+        m_isReading = false;
+    }
     void startReading()
     {
         m_isReading = true;

@@ -114,7 +114,8 @@ private Q_SLOTS:
 void tst_QSseMemoryLog::isEmptyAtFirst()
 {
     const QSseMemoryLog log;
-    QCOMPARE(log.maximumEventsPerTopic(), 1000);
+    QVERIFY(log.retention() == QSseRetention());
+    QCOMPARE(log.retention().events, 1000);
     QCOMPARE(log.maximumBytes(), 64 * 1024 * 1024);
     QCOMPARE(log.head(), 0u);
     QVERIFY(!log.oldest(everything));
@@ -267,7 +268,7 @@ void tst_QSseMemoryLog::looksUpTheCallersIds()
 void tst_QSseMemoryLog::looksUpTheLatestOfEqualIds()
 {
     QSseMemoryLog log;
-    log.setMaximumEventsPerTopic(2);
+    log.setRetention({ 2 });
     append(&log, "a", "x", "same");
     append(&log, "a", "x", "same");
     QCOMPARE(log.positionOf("same"), std::optional<quint64>(2));
@@ -282,7 +283,7 @@ void tst_QSseMemoryLog::looksUpTheLatestOfEqualIds()
 void tst_QSseMemoryLog::forgetsIdsOfDroppedEvents()
 {
     QSseMemoryLog log;
-    log.setMaximumEventsPerTopic(1);
+    log.setRetention({ 1 });
     append(&log, "a", "x", "one");
     append(&log, "b", "x", "two");
     append(&log, "a", "x", "three"); // by count
@@ -299,7 +300,7 @@ void tst_QSseMemoryLog::forgetsIdsOfDroppedEvents()
 void tst_QSseMemoryLog::knowsItsOwnIdsOfDroppedEvents()
 {
     QSseMemoryLog log;
-    log.setMaximumEventsPerTopic(1);
+    log.setRetention({ 1 });
     append(&log, "a");
     append(&log, "b");
     append(&log, "a");
@@ -466,7 +467,7 @@ void tst_QSseMemoryLog::readsPagesOfFilters()
 void tst_QSseMemoryLog::tellsWhatWasDropped()
 {
     QSseMemoryLog log;
-    log.setMaximumEventsPerTopic(2);
+    log.setRetention({ 2 });
     fill(&log);               // 1 is dropped
     append(&log, "b/x", "7"); // and 2
 
@@ -482,17 +483,23 @@ void tst_QSseMemoryLog::tellsWhatWasDropped()
     QCOMPARE(dropped({ "a", "b/y" }), 1u);
     QCOMPARE(dropped(everything), 2u);
     QCOMPARE(dropped({ "b/*" }), 2u);
-    QVERIFY(dropped({ "a" }, 3) <= 3); // nothing a reader from there would miss
+    QCOMPARE(dropped({ "a" }, 1), 0u); // nothing a reader from there would miss
+    QCOMPARE(dropped(everything, 1), 2u);
     // It is told without reading anything too.
-    QCOMPARE(log.read(everything, 6, 6, 0).droppedUpTo, 2u);
+    QCOMPARE(log.read(everything, 1, 1, 0).droppedUpTo, 2u);
+    QCOMPARE(log.droppedUpTo(everything), 2u);
+    QCOMPARE(log.droppedUpTo(everything, 1), 2u);
+    QCOMPARE(log.droppedUpTo(everything, 2), 0u);
+    QCOMPARE(log.droppedUpTo({ "a", "b/y" }), 1u);
+    QCOMPARE(log.droppedUpTo({ "c" }), 0u);
     QCOMPARE(read(log), "a:3 b/y:4 b/x:5 a:6 b/x:7"_ba);
 }
 
 void tst_QSseMemoryLog::keepsTheLatestOfEachTopic()
 {
     QSseMemoryLog log;
-    log.setMaximumEventsPerTopic(3);
-    QCOMPARE(log.maximumEventsPerTopic(), 3);
+    log.setRetention({ 3 });
+    QCOMPARE(log.retention().events, 3);
     append(&log, "b", "once");
     for (const char *data : { "1", "2", "3", "4", "5" })
         append(&log, "a", data);
@@ -503,8 +510,8 @@ void tst_QSseMemoryLog::keepsTheLatestOfEachTopic()
 void tst_QSseMemoryLog::keepsNone()
 {
     QSseMemoryLog log;
-    log.setMaximumEventsPerTopic(0);
-    QCOMPARE(log.maximumEventsPerTopic(), 0);
+    log.setRetention({ 0 });
+    QCOMPARE(log.retention().events, 0);
     const QSseLoggedEventPointer first = append(&log, "a", "x", "mine");
     QVERIFY(first);
     QCOMPARE(first->frame, "id: mine\ndata: x\n\n"_ba); // made all the same, to be sent live
@@ -582,11 +589,11 @@ void tst_QSseMemoryLog::lowersTheCountLater()
 {
     QSseMemoryLog log;
     fill(&log);
-    log.setMaximumEventsPerTopic(1);
+    log.setRetention({ 1 });
     QCOMPARE(read(log), "b/y:4 b/x:5 a:6"_ba);
     QCOMPARE(log.read(everything, 0, 6, anySize).droppedUpTo, 3u);
     QCOMPARE(log.read({ "b/x" }, 0, 6, anySize).droppedUpTo, 2u);
-    log.setMaximumEventsPerTopic(0);
+    log.setRetention({ 0 });
     QVERIFY(read(log).isEmpty());
     QVERIFY(!log.oldest(everything));
 }
@@ -607,9 +614,9 @@ void tst_QSseMemoryLog::lowersTheBytesLater()
 void tst_QSseMemoryLog::raisesLimitsLater()
 {
     QSseMemoryLog log;
-    log.setMaximumEventsPerTopic(1);
+    log.setRetention({ 1 });
     fill(&log);
-    log.setMaximumEventsPerTopic(2);
+    log.setRetention({ 2 });
     QCOMPARE(read(log), "b/y:4 b/x:5 a:6"_ba); // what is gone is gone
     append(&log, "a", "7");
     append(&log, "a", "8");
@@ -619,9 +626,8 @@ void tst_QSseMemoryLog::raisesLimitsLater()
 void tst_QSseMemoryLog::takesNegativeLimitsForNone()
 {
     QSseMemoryLog log;
-    log.setMaximumEventsPerTopic(-1);
+    log.setRetention({ -1 });
     log.setMaximumBytes(-1);
-    QCOMPARE(log.maximumEventsPerTopic(), 0);
     QCOMPARE(log.maximumBytes(), 0);
     fill(&log);
     QVERIFY(read(log).isEmpty());
@@ -643,7 +649,7 @@ void tst_QSseMemoryLog::oldest()
     QCOMPARE(position({ "c", "b/y" }), 4u);
     QCOMPARE(position({ "c" }), 0u);
     QCOMPARE(position({}), 0u);
-    log.setMaximumEventsPerTopic(1);
+    log.setRetention({ 1 });
     QCOMPARE(position(everything), 4u);
     QCOMPARE(position({ "a" }), 6u);
 }
@@ -683,7 +689,7 @@ void tst_QSseMemoryLog::frees()
     std::weak_ptr<const QSseLoggedEvent> kept;
     {
         const std::unique_ptr<QSseEventLog> log = std::make_unique<QSseMemoryLog>();
-        static_cast<QSseMemoryLog *>(log.get())->setMaximumEventsPerTopic(1);
+        log->setRetention({ 1 });
         dropped = append(log.get(), "a");
         kept = append(log.get(), "a");
         removed = append(log.get(), "b");
@@ -703,7 +709,7 @@ void tst_QSseMemoryLog::keepsWhatReadersHold()
         QSseMemoryLog log;
         held = append(&log, "a", "1");
         page = log.read(everything, 0, 1, anySize);
-        log.setMaximumEventsPerTopic(0);
+        log.setRetention({ 0 });
         QVERIFY(!log.oldest(everything));
     }
     QCOMPARE(held->event.data(), u"1"_s);
@@ -812,7 +818,7 @@ void tst_QSseMemoryLog::changesLimitsWhileOthersAppend()
     QSseMemoryLog log;
     Publishers publishers(&log);
     for (int i = 0; log.head() < EventsOfAll; ++i) {
-        log.setMaximumEventsPerTopic(i % 10);
+        log.setRetention({ i % 10 });
         log.setMaximumBytes(i % 7 * 100);
         log.removeTopic(u"own/0"_s);
         const Page page = log.read(everything, 0, log.head(), anySize);
@@ -822,7 +828,7 @@ void tst_QSseMemoryLog::changesLimitsWhileOthersAppend()
         log.positionOf("mine");
     }
     publishers.wait();
-    log.setMaximumEventsPerTopic(10);
+    log.setRetention({ 10 });
     log.setMaximumBytes(0);
     QVERIFY(read(log).isEmpty());
     log.setMaximumBytes(1000);

@@ -2,9 +2,11 @@
 #include "loopback.h"
 #include "streamclient.h"
 
+#include <QSseMemoryLog>
 #include <QSseServer>
 #include <QSseTopic>
 
+#include <QtCore/QElapsedTimer>
 #include <QtCore/QJsonObject>
 #include <QtCore/QMutex>
 #include <QtCore/QPointer>
@@ -24,6 +26,7 @@
 #include <QtNetwork/QSslSocket>
 #endif
 
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -85,6 +88,14 @@ QStringList numbers(int first, int last)
     QStringList list;
     for (int i = first; i <= last; ++i)
         list.append(QString::number(i));
+    return list;
+}
+
+QStringList texts(std::initializer_list<const char *> all)
+{
+    QStringList list;
+    for (const char *text : all)
+        list.append(QString::fromUtf8(text));
     return list;
 }
 
@@ -178,6 +189,19 @@ private Q_SLOTS:
     void negativeRetryInterval();
 
     void overflowRemovesTheSlowAlone();
+    void conflatesForTheSlow();
+    void dropsForTheSlow();
+    void removesTheStalled();
+    void keepsTheSlowThatReads();
+    void endsExpired_data();
+    void endsExpired();
+    void livesOnWithoutDescriptors();
+    void privateTopics();
+    void privateTopicsChange();
+    void eventsByIdAndSince();
+    void retentionOfTopics();
+    void countsWhatItDoes();
+    void setsEventLog();
     void burstLargerThanQueue();
     void removalReasons();
     void disconnectAllAndResume();
@@ -188,6 +212,7 @@ private Q_SLOTS:
     void closesInTime();
     void closesWhoeverReadsSlowly();
     void refusesSubscribers();
+    void refusesBeyondLimits();
     void subscriberInformation();
     void destroyedWithSubscribers();
     void destroyedByItsOwnSignal();
@@ -993,6 +1018,341 @@ void TestQSseServer::overflowRemovesTheSlowAlone()
     QCOMPARE(f.server->subscriberCount(), 1);
 }
 
+// Publishes under both topics until the client's queue is full; answers the last number of each.
+namespace {
+int overflow(Fixture *f)
+{
+    QSignalSpy overflowed(f->server.get(), &QSseServer::subscriberOverflowed);
+    const QByteArray filler(100'000, 'x');
+    int number = 0;
+    while (overflowed.isEmpty() && number < 5000) {
+        ++number;
+        for (const char *topic : { "t/a", "t/b" }) {
+            f->server->notify(
+                QLatin1String(topic),
+                QSseEvent(QByteArray(topic) + ' ' + QByteArray::number(number) + ' ' + filler));
+        }
+        QCoreApplication::processEvents();
+    }
+    return overflowed.isEmpty() ? 0 : number;
+}
+
+QStringList withoutFiller(const QStringList &data)
+{
+    QStringList shortened;
+    for (const QString &text : data)
+        shortened.append(text.section(QLatin1Char(' '), 0, 1));
+    return shortened;
+}
+} // namespace
+
+void TestQSseServer::conflatesForTheSlow()
+{
+    Fixture f;
+    f.server->setMaximumQueuedBytes(64 * 1024);
+    f.server->setHistorySize(1); // no more is needed
+    f.server->setOverflowPolicy(QSseSubscriber::OverflowPolicy::Conflate);
+    QSignalSpy removed(f.server.get(), &QSseServer::subscriberRemoved);
+    const auto client = f.connectClient({ "t/*" });
+    QTRY_VERIFY(!client->body().isEmpty());
+    client->stopReading();
+    const int full = overflow(&f);
+    QVERIFY(full > 0);
+    // All of these are lost on it but the last.
+    for (int number = full + 1; number <= full + 50; ++number) {
+        f.server->notify(QStringLiteral("t/b"), QSseEvent("t/b " + QByteArray::number(number)));
+        f.server->notify(QStringLiteral("t/a"), QSseEvent("t/a " + QByteArray::number(number)));
+    }
+    client->startReading();
+    const QString lastA = QStringLiteral("t/a %1").arg(full + 50);
+    QTRY_VERIFY(client->data().contains(lastA));
+    f.server->notify(QStringLiteral("t/a"), QSseEvent("t/a live again"));
+    QTRY_COMPARE(client->data().last(), QStringLiteral("t/a live again"));
+
+    const QStringList got = withoutFiller(client->data());
+    QVERIFY(got.contains(QStringLiteral("t/b %1").arg(full + 50)));
+    QVERIFY(!got.contains(QStringLiteral("t/b %1").arg(full + 49)));
+    QCOMPARE(QSet<QString>(got.begin(), got.end()).size(), got.size()); // each once
+    for (const char *topic : { "t/a", "t/b" }) {
+        int last = 0;
+        for (const QString &text : got.filter(QLatin1String(topic)).mid(0, got.size() - 1)) {
+            const int number = text.section(QLatin1Char(' '), 1).toInt();
+            if (number == 0)
+                continue; // the one without a number
+            QVERIFY(number > last);
+            last = number;
+        }
+    }
+    QVERIFY(removed.isEmpty());
+    QVERIFY(f.server->statistics().conflations > 0);
+}
+
+void TestQSseServer::dropsForTheSlow()
+{
+    Fixture f;
+    f.server->setMaximumQueuedBytes(64 * 1024);
+    QSignalSpy removed(f.server.get(), &QSseServer::subscriberRemoved);
+    QSseSubscription subscription { { "t/*" } };
+    subscription.overflowPolicy = QSseSubscriber::OverflowPolicy::Drop;
+    const auto client = f.connectClient(subscription);
+    QTRY_VERIFY(!client->body().isEmpty());
+    client->stopReading();
+    const int full = overflow(&f);
+    QVERIFY(full > 0);
+    for (int number = full + 1; number <= full + 50; ++number)
+        f.server->notify(QStringLiteral("t/a"), QSseEvent("t/a " + QByteArray::number(number)));
+    client->startReading();
+    const auto hasGap = [&] {
+        return !client->events().isEmpty()
+            && client->events().last().event() == QStringLiteral("gap");
+    };
+    QTRY_VERIFY(hasGap());
+    const QString id = f.server->notify(QStringLiteral("t/a"), QSseEvent("t/a live again"));
+    QTRY_COMPARE(client->data().last(), QStringLiteral("t/a live again"));
+    QCOMPARE(client->lastEventId(), id);
+    QVERIFY(!withoutFiller(client->data()).contains(QStringLiteral("t/a %1").arg(full + 50)));
+
+    // What it missed is kept, for whoever wants it.
+    const QJsonObject gap = client->events().at(client->events().size() - 2).json().toObject();
+    const auto missed =
+        f.server->eventsSince(gap.value(QLatin1String("requested")).toString(), { "t/*" });
+    QVERIFY(missed && missed->size() >= 50);
+    QVERIFY(removed.isEmpty());
+    QVERIFY(f.server->statistics().drops > 0);
+}
+
+void TestQSseServer::removesTheStalled()
+{
+    Fixture f;
+    f.server->setMaximumQueuedBytes(64 * 1024);
+    f.server->setStallTimeout(300ms);
+    QSignalSpy removed(f.server.get(), &QSseServer::subscriberRemoved);
+    const auto stuck = f.connectClient({ "t/*" });
+    const auto quick = f.connectClient({ "t/*" });
+    QTRY_VERIFY(!quick->body().isEmpty());
+    stuck->stopReading();
+    const int full = overflow(&f);
+    QVERIFY(full > 0);
+    QTRY_COMPARE(removed.size(), 1);
+    QCOMPARE(removed.at(0).at(1).value<RemovalReason>(), RemovalReason::Stalled);
+    QCOMPARE(f.server->statistics().removed.value(RemovalReason::Stalled), 1);
+    QTRY_COMPARE(quick->events().size(), 2 * full);
+
+    // It comes back, and nothing is lost.
+    stuck->startReading();
+    QTRY_VERIFY(stuck->isEnded());
+    const auto again = f.connectClient({ "t/*" }, stuck->lastEventId());
+    QTRY_COMPARE(stuck->data() + again->data(), quick->data());
+}
+
+void TestQSseServer::keepsTheSlowThatReads()
+{
+    Fixture f;
+    f.server->setMaximumQueuedBytes(64 * 1024);
+    f.server->setStallTimeout(600ms);
+    QSignalSpy removed(f.server.get(), &QSseServer::subscriberRemoved);
+    const auto slow = f.connectClient({ "t/*" });
+    QTRY_VERIFY(!slow->body().isEmpty());
+    slow->stopReading();
+    const int full = overflow(&f);
+    QVERIFY(full > 0);
+    // A little now and then: enough for the kernel to take more each time.
+    QElapsedTimer clock;
+    clock.start();
+    while (clock.elapsed() < 2000) {
+        slow->readSome(100'000);
+        QTest::qWait(20);
+    }
+    QVERIFY(removed.isEmpty());
+    slow->startReading();
+    QTRY_COMPARE(slow->events().size(), 2 * full);
+}
+
+void TestQSseServer::endsExpired_data()
+{
+    QTest::addColumn<bool>("byLifetime");
+    QTest::newRow("its own time") << false;
+    QTest::newRow("the server's limit") << true;
+}
+
+void TestQSseServer::endsExpired()
+{
+    QFETCH(bool, byLifetime);
+    Fixture f;
+    QSignalSpy removed(f.server.get(), &QSseServer::subscriberRemoved);
+    const auto other = f.connectClient({ "a" });
+    QSseSubscription subscription { { "a" } };
+    if (byLifetime)
+        f.server->setMaximumStreamLifetime(100ms);
+    else
+        subscription.expiresAt = QDateTime::currentDateTimeUtc().addMSecs(100);
+    const auto client = f.connectClient(subscription);
+    const QSseSubscriber subscriber = f.subscriber;
+    f.server->notify(QStringLiteral("a"), numbered(1));
+    QTRY_COMPARE_WITH_TIMEOUT(removed.size(), 1, 2000);
+    QCOMPARE(removed.at(0).at(0).value<QSseSubscriber>(), subscriber);
+    QCOMPARE(removed.at(0).at(1).value<RemovalReason>(), RemovalReason::Expired);
+    QTRY_VERIFY(client->isEnded());
+    QCOMPARE(client->data(), numbers(1, 1));
+
+    f.server->notify(QStringLiteral("a"), numbered(2));
+    QTRY_COMPARE(other->data(), numbers(1, 2));
+}
+
+void TestQSseServer::livesOnWithoutDescriptors()
+{
+    Fixture f;
+    const auto before = f.connectClient({ "a" });
+    auto client = std::make_unique<StreamClient>(f.listener.serverPort());
+    QTRY_VERIFY(f.listener.hasPendingConnections());
+    QTcpSocket *socket = f.listener.nextPendingConnection();
+    socket->setParent(nullptr);
+
+    rlimit limit {};
+    QCOMPARE(::getrlimit(RLIMIT_NOFILE, &limit), 0);
+    const rlimit none { 0, limit.rlim_max };
+    QCOMPARE(::setrlimit(RLIMIT_NOFILE, &none), 0);
+    f.subscriber = f.server->addSubscriber(socket, QSseSubscription { { "a" } });
+    QCOMPARE(::setrlimit(RLIMIT_NOFILE, &limit), 0);
+    QVERIFY(f.subscriber.id() != 0);
+    f.server->notify(QStringLiteral("a"), numbered(1));
+    QTRY_COMPARE(client->data(), numbers(1, 1));
+    QTRY_COMPARE(before->data(), numbers(1, 1));
+}
+
+void TestQSseServer::privateTopics()
+{
+    Fixture f;
+    f.server->setPrivateTopics({ "user/**" });
+    f.server->topic(QStringLiteral("user/ann"))->setSnapshot([] { return QSseEvent("state"); });
+    f.server->notify(QStringLiteral("user/ann"), QSseEvent("old"));
+
+    QSseSubscription ann { { "user/ann" } };
+    QCOMPARE(f.server->refusal(ann)->error, QSseServer::Error::PrivateTopic);
+    ann.grants = { "user/ann" };
+    QVERIFY(!f.server->refusal(ann));
+    const auto her = f.connectClient(ann);
+    const auto anyone = f.connectClient({ "**" });
+    const auto late = f.connectClient({ "user/*", "news" }, QStringLiteral("earliest"));
+    QSseSubscription wildcard { { "**" } };
+    wildcard.grants = { "user/*" };
+    wildcard.lastEventId = QStringLiteral("earliest");
+    const auto granted = f.connectClient(wildcard);
+
+    f.server->notify(QStringLiteral("user/ann"), QSseEvent("for her"));
+    f.server->notify(QStringLiteral("user/bob"), QSseEvent("for him"));
+    f.server->notify(QStringLiteral("news"), QSseEvent("for all"));
+    QTRY_COMPARE(her->data(), texts({ "state", "for her" }));
+    QTRY_COMPARE(anyone->data(), texts({ "for all" }));
+    QTRY_COMPARE(late->data(), texts({ "for all" }));
+    QTRY_COMPARE(granted->data(), texts({ "old", "for her", "for him", "for all" }));
+}
+
+void TestQSseServer::privateTopicsChange()
+{
+    Fixture f;
+    const auto client = f.connectClient({ "**" });
+    f.server->notify(QStringLiteral("a"), numbered(1));
+    f.server->setPrivateTopics({ "a" });
+    f.server->notify(QStringLiteral("a"), numbered(2));
+    f.server->notify(QStringLiteral("b"), numbered(3));
+    f.server->setPrivateTopics({});
+    f.server->notify(QStringLiteral("a"), numbered(4));
+    QTRY_COMPARE(client->data(), texts({ "1", "3", "4" }));
+}
+
+void TestQSseServer::eventsByIdAndSince()
+{
+    Server server;
+    server.setHistorySize(5);
+    QStringList ids;
+    for (int i = 1; i <= 6; ++i)
+        ids.append(server.notify(QStringLiteral("t/%1").arg(i % 2), numbered(i)));
+    QCOMPARE(server.event(QStringLiteral("t/0"), ids.at(1)).data(), QStringLiteral("2"));
+    QVERIFY(server.event(QStringLiteral("t/1"), ids.at(1)).isNull());
+    QVERIFY(server.event(QStringLiteral("t/0"), QStringLiteral("unknown")).isNull());
+
+    const auto data = [](const std::optional<QList<QSseEvent>> &events) {
+        QStringList all;
+        for (const QSseEvent &event : *events)
+            all.append(event.data());
+        return all;
+    };
+    QCOMPARE(data(server.eventsSince(ids.at(2), { "t/*" })), numbers(4, 6));
+    QCOMPARE(data(server.eventsSince(ids.at(2), { "t/0" })), texts({ "4", "6" }));
+    QCOMPARE(data(server.eventsSince({}, { "t/*" })), numbers(1, 6));
+    QCOMPARE(data(server.eventsSince({}, { "t/*" }, 2)), numbers(1, 2));
+    QCOMPARE(data(server.eventsSince(ids.at(5), { "t/*" })), QStringList());
+    QVERIFY(!server.eventsSince(QStringLiteral("unknown"), { "t/*" }));
+    for (int i = 7; i <= 20; ++i)
+        server.notify(QStringLiteral("t/0"), numbered(i));
+    QVERIFY(!server.eventsSince(ids.at(2), { "t/*" })); // dropped since
+    QCOMPARE(data(server.eventsSince(ids.at(2), { "t/1" })), texts({ "5" }));
+}
+
+void TestQSseServer::retentionOfTopics()
+{
+    Server server;
+    server.setHistorySize(3);
+    QSseTopic *topic = server.topic(QStringLiteral("a"));
+    QCOMPARE(topic->retention().events, 3);
+    topic->setRetention({ 1 });
+    for (int i = 1; i <= 5; ++i) {
+        topic->notify(i);
+        server.notify(QStringLiteral("b"), numbered(i));
+    }
+    QCOMPARE(server.eventsSince({}, { "a" })->size(), 1);
+    QCOMPARE(server.eventsSince({}, { "b" })->size(), 3);
+
+    QSseEvent brief("brief");
+    brief.setTtl(0ms);
+    server.notify(QStringLiteral("c"), brief);
+    QCOMPARE(server.eventsSince({}, { "c" })->size(), 0);
+    server.setHistoryAge(1h);
+    QCOMPARE(server.historyAge(), 1h);
+    QCOMPARE(server.eventLog()->retention().age, 1h);
+}
+
+void TestQSseServer::countsWhatItDoes()
+{
+    Fixture f;
+    const auto one = f.connectClient({ "a" });
+    const auto two = f.connectClient({ "*" });
+    for (int i = 1; i <= 3; ++i)
+        f.server->notify(QStringLiteral("a"), numbered(i));
+    f.server->notify(QStringLiteral("b"), numbered(4));
+    QTRY_COMPARE(two->events().size(), 4);
+    QTRY_COMPARE(one->events().size(), 3);
+    one->socket().disconnectFromHost();
+    QTRY_COMPARE(f.server->subscriberCount(), 1);
+    const QSseServer::Statistics statistics = f.server->statistics();
+    QCOMPARE(statistics.published, 4);
+    QCOMPARE(statistics.deliveries, 7);
+    QCOMPARE(statistics.subscribed, 2);
+    QCOMPARE(statistics.overflows, 0);
+    QCOMPARE(statistics.removed.value(RemovalReason::ClientClosed), 1);
+}
+
+void TestQSseServer::setsEventLog()
+{
+    Fixture f;
+    const auto log = std::make_shared<QSseMemoryLog>();
+    QSseEvent before("before");
+    before.setTopic(QStringLiteral("a"));
+    log->append(before);
+    f.server->setEventLog(log);
+    QCOMPARE(f.server->eventLog(), log);
+    f.server->setHistorySize(2);
+    QCOMPARE(log->retention().events, 2);
+    const auto client = f.connectClient({ "a" }, QStringLiteral("earliest"));
+    f.server->notify(QStringLiteral("a"), QSseEvent("after"));
+    QTRY_COMPARE(client->data(), texts({ "before", "after" }));
+
+    QTest::ignoreMessage(QtWarningMsg, QRegularExpression(QStringLiteral("cannot change")));
+    f.server->setEventLog(std::make_shared<QSseMemoryLog>());
+    QCOMPARE(f.server->eventLog(), log);
+}
+
 // More at once than may be queued: nobody had a chance to read, so nobody is removed.
 void TestQSseServer::burstLargerThanQueue()
 {
@@ -1193,6 +1553,37 @@ void TestQSseServer::refusesSubscribers()
     QCOMPARE(f.server->addSubscriber(unconnected.release(), QSseSubscription { { "a" } }).id(), 0U);
     QTest::ignoreMessage(QtWarningMsg, "The socket is not connected");
     QCOMPARE(f.server->addSubscriber(nullptr, QSseSubscription { { "a" } }).id(), 0U);
+}
+
+void TestQSseServer::refusesBeyondLimits()
+{
+    Fixture f;
+    f.server->setMaximumFilters(2);
+    QVERIFY(!f.server->refusal(QSseSubscription { { "a", "b" } }));
+    QCOMPARE(f.server->refusal(QSseSubscription { { "a", "b", "c" } })->error,
+             QSseServer::Error::InvalidFilter);
+
+    f.server->setMaximumTopicSize(4);
+    QVERIFY(!f.server->notify(QString(2, QChar(0xe4)), numbered(1)).isNull());
+    QTest::ignoreMessage(QtWarningMsg, QRegularExpression(QStringLiteral("more than 4 bytes")));
+    QVERIFY(f.server->notify(QStringLiteral("abcde"), numbered(1)).isNull());
+    QTest::ignoreMessage(QtWarningMsg, QRegularExpression(QStringLiteral("more than 4 bytes")));
+    QVERIFY(!f.server->topic(QStringLiteral("abcde")));
+
+    f.server->setMaximumSubscribersPerAddress(2);
+    const auto one = f.connectClient({ "a" });
+    auto two = f.connectClient({ "a" });
+    QTest::ignoreMessage(QtWarningMsg, QRegularExpression(QStringLiteral("from this address")));
+    const auto three = f.connectClient({ "a" });
+    QCOMPARE(f.subscriber.id(), 0);
+    QTRY_VERIFY(three->isEnded());
+    const QSseSubscription another { { "a" } };
+    QCOMPARE(f.server->refusal(another, QHostAddress(QHostAddress::LocalHost))->error,
+             QSseServer::Error::TooManyFromAddress);
+    QVERIFY(!f.server->refusal(another, QHostAddress(QStringLiteral("192.0.2.1"))));
+    two.reset();
+    QTRY_COMPARE(f.server->subscriberCount(), 1);
+    QVERIFY(!f.server->refusal(another, QHostAddress(QHostAddress::LocalHost)));
 }
 
 void TestQSseServer::subscriberInformation()
