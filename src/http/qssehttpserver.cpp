@@ -1,18 +1,18 @@
 // SPDX-License-Identifier: MIT
 #include "qssehttpserver.h"
+#include "qssegate_p.h"
 #include "qsselistener_p.h"
+#include "qssepublishbody_p.h"
 #include "qssestream.h"
 #include "qssestream_p.h"
+#include "qssesubscriberequest_p.h"
 
 #include <QtCore/QJsonArray>
 #include <QtCore/QJsonDocument>
-#include <QtCore/QJsonObject>
 #include <QtCore/QLoggingCategory>
 #include <QtCore/QRegularExpression>
 #include <QtCore/QTimer>
 #include <QtCore/QUrlQuery>
-
-#include <functional>
 
 Q_LOGGING_CATEGORY(lcHttp, "qsse.http", QtInfoMsg)
 
@@ -20,116 +20,10 @@ using namespace std::chrono_literals;
 using Method = QSseHttpExchange::Method;
 using Status = QSseHttpExchange::Status;
 
-namespace {
-
-/*! Events read from a request, or what is wrong with it. */
-struct ParsedEvents
-{
-    QList<QSseEvent> events;
-    QString error;
-};
-
-ParsedEvents parseError(const QString &text)
-{
-    return { {}, text };
-}
-
-// The event of `POST path/TOPIC?event=…&id=…&retry=…`.
-ParsedEvents parsePlain(const QHttpServerRequest &request, const QString &topic)
-{
-    const QUrlQuery query = request.query();
-    const QByteArray body = request.body();
-    QSseEvent event(body.isNull() ? QByteArray("") : body);
-    event.setTopic(topic);
-    if (query.hasQueryItem(QStringLiteral("event")))
-        event.setEvent(query.queryItemValue(QStringLiteral("event"), QUrl::FullyDecoded));
-    if (query.hasQueryItem(QStringLiteral("id")))
-        event.setId(query.queryItemValue(QStringLiteral("id"), QUrl::FullyDecoded));
-    if (query.hasQueryItem(QStringLiteral("retry"))) {
-        bool isNumber = false;
-        const QString text = query.queryItemValue(QStringLiteral("retry"), QUrl::FullyDecoded);
-        const uint retry = text.toUInt(&isNumber);
-        if (!isNumber)
-            return parseError(QSseHttpServer::tr("'retry' must be a number of milliseconds"));
-        event.setRetry(std::chrono::milliseconds(retry));
-    }
-    return { { event }, {} };
-}
-
-// Sets a text field of event from json; answers whether json has text there, or nothing.
-bool readText(const QJsonObject &json, QLatin1String name, const std::function<void(QString)> &set)
-{
-    const QJsonValue value = json.value(name);
-    if (value.isString())
-        set(value.toString());
-    return value.isString() || value.isUndefined() || value.isNull();
-}
-
-QString readEvent(const QJsonValue &value, QSseEvent *event)
-{
-    if (!value.isObject())
-        return QSseHttpServer::tr("An event must be a JSON object");
-    const QJsonObject json = value.toObject();
-    const QJsonValue data = json.value(QLatin1String("data"));
-    if (data.isString())
-        event->setData(data.toString());
-    else if (!data.isUndefined())
-        *event = QSseEvent::fromJson(data);
-
-    const std::pair<QLatin1String, std::function<void(QString)>> fields[] = {
-        { QLatin1String("topic"), [&](const QString &text) { event->setTopic(text); } },
-        { QLatin1String("event"), [&](const QString &text) { event->setEvent(text); } },
-        { QLatin1String("id"), [&](const QString &text) { event->setId(text); } },
-        { QLatin1String("comment"), [&](const QString &text) { event->setComment(text); } },
-    };
-    for (const auto &[name, set] : fields) {
-        if (!readText(json, name, set))
-            return QSseHttpServer::tr("'%1' must be a string").arg(name);
-    }
-    if (event->topic().isEmpty())
-        return QSseHttpServer::tr("'topic' is missing");
-
-    const QJsonValue retry = json.value(QLatin1String("retry"));
-    if (!retry.isUndefined() && !retry.isNull()) {
-        if (retry.toInt(-1) < 0)
-            return QSseHttpServer::tr("'retry' must be a number of milliseconds");
-        event->setRetry(std::chrono::milliseconds(retry.toInt()));
-    }
-    return QString();
-}
-
-// The events of `POST path` with a JSON object or an array of them.
-ParsedEvents parseJson(const QByteArray &body)
-{
-    QJsonParseError error;
-    const QJsonDocument document = QJsonDocument::fromJson(body, &error);
-    if (error.error != QJsonParseError::NoError) {
-        return parseError(QSseHttpServer::tr("The body is not JSON: %1 at byte %2")
-                              .arg(error.errorString())
-                              .arg(error.offset));
-    }
-    const QJsonArray items =
-        document.isArray() ? document.array() : QJsonArray { document.object() };
-    if (items.isEmpty())
-        return parseError(QSseHttpServer::tr("There is no event in the array"));
-    ParsedEvents parsed;
-    for (const QJsonValue item : items) {
-        QSseEvent event;
-        const QString wrong = readEvent(item, &event);
-        if (!wrong.isEmpty())
-            return parseError(wrong);
-        parsed.events.append(event);
-    }
-    return parsed;
-}
-
-} // namespace
-
 class QSseHttpServerPrivate
 {
 public:
-    bool isAllowed(const QByteArray &origin) const;
-    bool mayPublish(const QSseHttpExchange &exchange) const;
+    bool isOnLoopback() const;
     QSseHeaders corsHeaders(const QSseHttpExchange &exchange, const QByteArray &methods) const;
 
     void serveStream(QSseHttpExchange &exchange, const QList<QSseTopicFilter> &topics);
@@ -139,7 +33,7 @@ public:
     QSseHttpServer *q = nullptr;
     QSseServer *server = nullptr;
     QHttpServer http;
-    QStringList allowedOrigins;
+    QSseGate gate;
     int maximumBodySize = 1024 * 1024;
     QString errorString;
 };
@@ -155,31 +49,30 @@ template<typename Serve> bool QSseHttpServerPrivate::addRoute(const QString &pat
         }));
 }
 
-bool QSseHttpServerPrivate::isAllowed(const QByteArray &origin) const
+// Whether nobody but this machine reaches us. With no listener left nothing is known of that.
+bool QSseHttpServerPrivate::isOnLoopback() const
 {
-    return allowedOrigins.contains(QLatin1String("*"))
-        || allowedOrigins.contains(QString::fromUtf8(origin));
-}
-
-// A page anywhere can make a browser send us a simple POST, so the origin it names must be allowed.
-bool QSseHttpServerPrivate::mayPublish(const QSseHttpExchange &exchange) const
-{
-    const QByteArray origin = exchange.header("Origin");
-    const QByteArray host = exchange.header("Host");
-    return origin.isEmpty() || origin == "http://" + host || origin == "https://" + host
-        || isAllowed(origin);
+    bool isListening = false;
+    // Not servers(), which looks through all connections too.
+    const auto servers = http.findChildren<QTcpServer *>(QString(), Qt::FindDirectChildrenOnly);
+    for (const QTcpServer *server : servers) {
+        if (server->isListening() && !server->serverAddress().isLoopback())
+            return false;
+        isListening = isListening || server->isListening();
+    }
+    return isListening;
 }
 
 QSseHeaders QSseHttpServerPrivate::corsHeaders(const QSseHttpExchange &exchange,
                                                const QByteArray &methods) const
 {
-    if (allowedOrigins.isEmpty())
+    if (gate.allowedOrigins.isEmpty())
         return {};
     QSseHeaders headers { { "Vary", "Origin" } };
     const QByteArray origin = exchange.header("Origin");
-    if (origin.isEmpty() || !isAllowed(origin))
+    if (origin.isEmpty() || !gate.isAllowed(origin))
         return headers;
-    if (allowedOrigins.contains(QLatin1String("*"))) {
+    if (gate.allowedOrigins.contains(QLatin1String("*"))) {
         headers.emplaceBack("Access-Control-Allow-Origin", "*");
     } else {
         headers.emplaceBack("Access-Control-Allow-Origin", origin);
@@ -188,7 +81,7 @@ QSseHeaders QSseHttpServerPrivate::corsHeaders(const QSseHttpExchange &exchange,
     if (exchange.method() == Method::Options) {
         headers.emplaceBack("Access-Control-Allow-Methods", methods);
         headers.emplaceBack("Access-Control-Allow-Headers",
-                            "Last-Event-ID, Cache-Control, Content-Type");
+                            "Last-Event-ID, Cache-Control, Content-Type, Authorization");
         headers.emplaceBack("Access-Control-Max-Age", "86400");
     }
     return headers;
@@ -197,42 +90,48 @@ QSseHeaders QSseHttpServerPrivate::corsHeaders(const QSseHttpExchange &exchange,
 void QSseHttpServerPrivate::serveStream(QSseHttpExchange &exchange,
                                         const QList<QSseTopicFilter> &topics)
 {
-    QSseSubscription subscription { topics };
-    if (topics.isEmpty()) {
-        const QStringList patterns = exchange.request().query().allQueryItemValues(
-            QStringLiteral("topic"), QUrl::FullyDecoded);
-        subscription.topics = QList<QSseTopicFilter>(patterns.begin(), patterns.end());
-    }
-    QSsePrivate::serveStream(*server, exchange, std::move(subscription),
-                             corsHeaders(exchange, "GET, HEAD"));
+    if (!gate.admitHost(exchange, isOnLoopback()))
+        return;
+    QSseHeaders headers = corsHeaders(exchange, "GET, HEAD");
+    if (!QSsePrivate::admitStream(exchange, headers))
+        return;
+    QSseSubscription subscription { topics.isEmpty()
+                                        ? QSseSubscribeRequest::topics(exchange.request().query())
+                                        : topics };
+    if (gate.admitSubscriber(exchange, *server, &subscription, &headers))
+        QSsePrivate::openStream(*server, exchange, std::move(subscription), headers);
 }
 
 // Publishes what the request has: under topic, or under those that its JSON names when topic is
 // a null string.
 void QSseHttpServerPrivate::servePublish(QSseHttpExchange &exchange, const QString &topic)
 {
-    const QSseHeaders headers = corsHeaders(exchange, "POST");
+    const bool onLoopback = isOnLoopback();
+    if (!gate.admitHost(exchange, onLoopback))
+        return;
+    QSseHeaders headers = corsHeaders(exchange, "POST");
     if (exchange.method() != Method::Post) {
         QSsePrivate::refuseMethod(exchange, "POST", headers);
         return;
     }
-    if (!mayPublish(exchange)) {
-        exchange.refuse(Status::Forbidden, QSseHttpServer::tr("This origin may not publish"),
-                        headers);
+    if (!gate.admitPublisher(exchange, onLoopback, &headers))
         return;
-    }
-    if (exchange.request().body().size() > maximumBodySize) {
+    const QByteArray body = exchange.request().body();
+    if (body.size() > maximumBodySize) {
         exchange.refuse(Status::PayloadTooLarge,
                         QSseHttpServer::tr("The body has more than %1 bytes").arg(maximumBodySize),
                         headers);
         return;
     }
-    const ParsedEvents parsed = topic.isNull() ? parseJson(exchange.request().body())
-                                               : parsePlain(exchange.request(), topic);
+    const QSsePublishBody parsed = topic.isNull()
+        ? QSsePublishBody::fromJson(body)
+        : QSsePublishBody::fromText(topic, exchange.request().query(), body);
     if (!parsed.error.isEmpty()) {
         exchange.refuse(Status::BadRequest, parsed.error, headers);
         return;
     }
+    if (!gate.admitTopics(exchange, parsed.topics(), &headers))
+        return;
     if (const auto refusal = server->refusal(parsed.events)) {
         QSsePrivate::refuse(exchange, *server, *refusal, headers);
         return;
@@ -299,15 +198,51 @@ bool QSseHttpServer::addPublishEndpoint(const QString &path)
 
 QStringList QSseHttpServer::allowedOrigins() const
 {
-    return d->allowedOrigins;
+    return d->gate.allowedOrigins;
 }
 
 void QSseHttpServer::setAllowedOrigins(const QStringList &origins)
 {
-    if (d->allowedOrigins == origins)
+    if (d->gate.allowedOrigins == origins)
         return;
-    d->allowedOrigins = origins;
+    d->gate.allowedOrigins = origins;
     Q_EMIT allowedOriginsChanged();
+}
+
+QStringList QSseHttpServer::allowedHosts() const
+{
+    return d->gate.allowedHosts;
+}
+
+void QSseHttpServer::setAllowedHosts(const QStringList &hosts)
+{
+    if (d->gate.allowedHosts == hosts)
+        return;
+    d->gate.allowedHosts = hosts;
+    Q_EMIT allowedHostsChanged();
+}
+
+void QSseHttpServer::setAuthorizer(const QSseAuthorizer &authorizer)
+{
+    d->gate.authorizer = authorizer;
+}
+
+void QSseHttpServer::setPublishKey(const QByteArray &key)
+{
+    d->gate.publishKey = key;
+}
+
+QString QSseHttpServer::tokenCookie() const
+{
+    return d->gate.tokenCookie;
+}
+
+void QSseHttpServer::setTokenCookie(const QString &name)
+{
+    if (d->gate.tokenCookie == name)
+        return;
+    d->gate.tokenCookie = name;
+    Q_EMIT tokenCookieChanged();
 }
 
 int QSseHttpServer::maximumBodySize() const

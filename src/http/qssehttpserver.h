@@ -3,6 +3,7 @@
 #define QSSEHTTPSERVER_H
 
 #include "qsse_httpserver_export.h"
+#include "qsseaccess.h"
 #include "qssetopicfilter.h"
 
 #include <QtCore/QList>
@@ -30,6 +31,9 @@ class QSSE_HTTPSERVER_EXPORT QSseHttpServer : public QObject
     Q_OBJECT
     Q_PROPERTY(QStringList allowedOrigins READ allowedOrigins WRITE setAllowedOrigins NOTIFY
                    allowedOriginsChanged)
+    Q_PROPERTY(
+        QStringList allowedHosts READ allowedHosts WRITE setAllowedHosts NOTIFY allowedHostsChanged)
+    Q_PROPERTY(QString tokenCookie READ tokenCookie WRITE setTokenCookie NOTIFY tokenCookieChanged)
     Q_PROPERTY(int maximumBodySize READ maximumBodySize WRITE setMaximumBodySize NOTIFY
                    maximumBodySizeChanged)
 
@@ -45,11 +49,14 @@ public:
     QHttpServer *httpServer() const;
 
     /*! Serves event streams at \a path: `GET path?topic=FILTER&topic=FILTER…`, resuming after the
-        Last-Event-ID header or the query parameter lastEventId (or last_event_id).
+        Last-Event-ID header or the query parameter lastEventId (or last_event_id). In the query,
+        here and in all endpoints, a space is written %20; a + means itself, and not a space as in
+        what forms send.
 
-        Answers 400 for a bad filter, 404 for an unknown topic of a strict server, 405 for other
-        methods, 406 when Accept excludes text/event-stream, 503 when the server is full; each
-        with a line of text that says why. */
+        Answers 400 for a bad filter, 401 and 403 as the authorizer says, 404 for an unknown topic
+        of a strict server, 405 for other methods, 406 when Accept excludes text/event-stream, 421
+        for a host that is not allowed, 503 when the server is full; each with a line of text that
+        says why. */
     bool addEventStream(const QString &path);
     /*! The same with \a topics fixed here instead of named by the client. */
     bool addEventStream(const QString &path, const QList<QSseTopicFilter> &topics);
@@ -61,9 +68,13 @@ public:
         {topic, data, event, id, retry, comment} or an array of them, publishes all or none, and
         answers a JSON array of their ids; data that is no string is sent as compact JSON.
 
-        Answers 400 for what is not valid, 403 for a browser's request from an origin that is not
-        allowed, 404 for an unknown topic of a strict server, 405 for other methods, 413 for too
-        large a body. There is no authentication: whoever reaches the port may publish. */
+        Who may publish is for the authorizer to say; without one, who has the publish key; without
+        that, whoever reaches the server, as long as it listens on loopback addresses only.
+
+        Answers 400 for what is not valid, 401 and 403 for who may not publish, which a browser's
+        request from an origin that is not allowed may not either, 404 for an unknown topic of a
+        strict server, 405 for other methods, 413 for too large a body, 421 for a host that is not
+        allowed. Nothing is published then. */
     bool addPublishEndpoint(const QString &path);
 
     /*! Adds a route, with the arguments of QHttpServer::route(). */
@@ -77,6 +88,37 @@ public:
         server's own. */
     QStringList allowedOrigins() const;
     void setAllowedOrigins(const QStringList &origins);
+    /*! The names, without a port, that the Host header of requests to the endpoints may have, such
+        as \c example.org, \c 192.0.2.1 or \c [2001:db8::1]; a single \c * for any. Empty, the
+        default, for any too, unless the server listens on loopback addresses only: then for
+        \c localhost, names that end in \c .localhost, and loopback addresses, so that no page
+        gets at it by a name of its own that leads here (DNS rebinding). A proxy that passes the
+        public name on therefore needs this set. Requests without the header, which no browser
+        sends, are always served; routes of your own look after themselves. */
+    QStringList allowedHosts() const;
+    void setAllowedHosts(const QStringList &hosts);
+
+    /*! Has \a authorizer asked about every event stream and every request to publish; an empty
+        one, the default, lets everybody subscribe. It is given the token of the request: from the
+        header `Authorization: Bearer TOKEN`, a cookie or the query parameter access_token, which
+        ends up in the logs of proxies and is only for who can set neither. Two that differ are
+        400.
+
+        A token in nothing but a cookie publishes only with an Origin header that names this server
+        or is listed in allowedOrigins(). Answers to who has none or a bad one have a
+        WWW-Authenticate header as RFC 6750 wants it.
+
+        No token is logged here. Qt HttpServer itself logs whole requests when its categories, those
+        that begin with qt.httpserver, are on for debug messages, which by default they are not. */
+    void setAuthorizer(const QSseAuthorizer &authorizer);
+    /*! What a request to publish must bring as its token, see setAuthorizer(), while there is no
+        authorizer: printable ASCII without spaces, commas and semicolons, long and random. Empty,
+        the default, for no such key. */
+    void setPublishKey(const QByteArray &key);
+    /*! The name of the cookie that may have the token; \c qsse_token. Empty for none. */
+    QString tokenCookie() const;
+    void setTokenCookie(const QString &name);
+
     /*! The most bytes a body to publish may have; 1 MiB. */
     int maximumBodySize() const;
     void setMaximumBodySize(int bytes);
@@ -93,6 +135,8 @@ public:
 
 Q_SIGNALS:
     void allowedOriginsChanged();
+    void allowedHostsChanged();
+    void tokenCookieChanged();
     void maximumBodySizeChanged();
 
 private:

@@ -3,56 +3,16 @@
 #include "qssestream_p.h"
 
 #include "qsseframes_p.h"
+#include "qssesubscriberequest_p.h"
 
 #include <QtCore/QCoreApplication>
 #include <QtCore/QUrlQuery>
-
-#include <algorithm>
 
 using namespace std::chrono_literals;
 using Method = QSseHttpExchange::Method;
 using Status = QSseHttpExchange::Status;
 
 namespace {
-
-// Whether the Accept header (RFC 9110 §12.5.1) lets us answer with text/event-stream. The most
-// specific range decides; a missing header accepts everything.
-bool acceptsEventStream(const QByteArray &accept)
-{
-    static const QList<QByteArray> ranges { "*/*", "text/*", "text/event-stream" };
-    qsizetype bestRange = -1;
-    bool accepted = accept.trimmed().isEmpty();
-    for (const QByteArray &item : accept.split(',')) {
-        const QList<QByteArray> parts = item.split(';');
-        const qsizetype range = ranges.indexOf(parts.first().trimmed().toLower());
-        if (range < bestRange || range < 0)
-            continue;
-        bestRange = range;
-        accepted = true;
-        for (const QByteArray &parameter : parts.mid(1)) {
-            const QByteArray text = parameter.trimmed().toLower();
-            if (text.startsWith("q="))
-                accepted = text.mid(2).toDouble() > 0;
-        }
-    }
-    return accepted;
-}
-
-// Browsers send the header on reconnecting; the parameters are for clients that cannot, and for
-// the first connect.
-QString lastEventId(const QHttpServerRequest &request)
-{
-    const QByteArray header = request.value("Last-Event-ID");
-    if (!header.isEmpty())
-        return QString::fromUtf8(header);
-    const QUrlQuery query = request.query();
-    for (const char *name : { "lastEventId", "last_event_id" }) {
-        QString value = query.queryItemValue(QLatin1String(name), QUrl::FullyDecoded);
-        if (!value.isEmpty())
-            return value;
-    }
-    return QString();
-}
 
 Status statusOf(QSseServer::Error error)
 {
@@ -107,30 +67,37 @@ void QSsePrivate::refuseMethod(QSseHttpExchange &exchange, const QByteArray &all
             headers);
 }
 
-bool QSsePrivate::serveStream(QSseServer &server, QSseHttpExchange &exchange,
-                              QSseSubscription subscription, const QSseHeaders &headers)
+bool QSsePrivate::admitStream(QSseHttpExchange &exchange, const QSseHeaders &headers)
 {
-    const Method method = exchange.method();
-    if (method != Method::Get && method != Method::Head) {
+    if (exchange.method() != Method::Get && exchange.method() != Method::Head) {
         refuseMethod(exchange, "GET, HEAD", headers);
         return false;
     }
-    if (!acceptsEventStream(exchange.header("Accept"))) {
+    if (!QSseSubscribeRequest::acceptsEventStream(exchange.header("Accept"))) {
         exchange.refuse(
             Status::NotAcceptable,
             QCoreApplication::translate("QSse", "Only text/event-stream is served here"), headers);
         return false;
     }
+    return true;
+}
+
+bool QSsePrivate::openStream(QSseServer &server, QSseHttpExchange &exchange,
+                             QSseSubscription subscription, const QSseHeaders &headers)
+{
     if (const auto refusal = server.refusal(subscription, exchange.request().remoteAddress())) {
         refuse(exchange, server, *refusal, headers);
         return false;
     }
-    if (method == Method::Head) {
+    if (exchange.method() == Method::Head) {
         exchange.respond(Status::Ok, QSseFrames::streamHeaders() + headers);
         return false;
     }
 
-    subscription.lastEventId = lastEventId(exchange.request());
+    const QString lastEventId = QSseSubscribeRequest::lastEventId(exchange.header("Last-Event-ID"),
+                                                                  exchange.request().query());
+    if (!lastEventId.isEmpty())
+        subscription.lastEventId = lastEventId;
     subscription.responseHeaders += headers;
     QTcpSocket *socket = exchange.takeSocket();
     if (!socket) {
@@ -146,14 +113,20 @@ namespace {
 
 bool streamOn(QSseServer &server, const QAbstractHttpServer *http,
               const QHttpServerRequest &request, QHttpServerResponder &&responder,
-              const QList<QSseTopicFilter> &topics, const QSseEvent &firstEvent,
-              const QSseEventFilter &filter)
+              QSseSubscription subscription)
 {
     QSseHttpExchange exchange(http, request, std::move(responder));
+    return QSsePrivate::admitStream(exchange)
+        && QSsePrivate::openStream(server, exchange, std::move(subscription));
+}
+
+QSseSubscription subscriptionTo(const QList<QSseTopicFilter> &topics, const QSseEvent &firstEvent,
+                                const QSseEventFilter &filter)
+{
     QSseSubscription subscription { topics };
     subscription.filter = filter;
     subscription.firstEvent = firstEvent;
-    return QSsePrivate::serveStream(server, exchange, std::move(subscription));
+    return subscription;
 }
 
 } // namespace
@@ -163,7 +136,8 @@ bool QSse::stream(QSseServer &server, const QHttpServerRequest &request,
                   QHttpServerResponder &&responder, const QList<QSseTopicFilter> &topics,
                   const QSseEvent &firstEvent, const QSseEventFilter &filter)
 {
-    return streamOn(server, nullptr, request, std::move(responder), topics, firstEvent, filter);
+    return streamOn(server, nullptr, request, std::move(responder),
+                    subscriptionTo(topics, firstEvent, filter));
 }
 #endif
 
@@ -172,5 +146,13 @@ bool QSse::stream(QSseServer &server, const QAbstractHttpServer &http,
                   const QList<QSseTopicFilter> &topics, const QSseEvent &firstEvent,
                   const QSseEventFilter &filter)
 {
-    return streamOn(server, &http, request, std::move(responder), topics, firstEvent, filter);
+    return streamOn(server, &http, request, std::move(responder),
+                    subscriptionTo(topics, firstEvent, filter));
+}
+
+bool QSse::stream(QSseServer &server, const QAbstractHttpServer &http,
+                  const QHttpServerRequest &request, QHttpServerResponder &&responder,
+                  const QSseSubscription &subscription)
+{
+    return streamOn(server, &http, request, std::move(responder), subscription);
 }

@@ -28,7 +28,8 @@ using Responder = QHttpServerResponder &;
 
     \a topics are what it carries; \a firstEvent, unless null, opens it; \a filter may hold back
     single events of this connection. The answers to a request that cannot become a stream are
-    those of QSseHttpServer::addEventStream(). Call it in the server's thread. Returns whether the
+    those of QSseHttpServer::addEventStream(), but nobody is asked who the client is and which host
+    it names: that is for the route to look at. Call it in the server's thread. Returns whether the
     stream was opened; the request is answered either way.
 */
 #if QT_VERSION < QT_VERSION_CHECK(6, 5, 0)
@@ -45,6 +46,13 @@ QSSE_HTTPSERVER_EXPORT bool
 stream(QSseServer &server, const QAbstractHttpServer &http, const QHttpServerRequest &request,
        QHttpServerResponder &&responder, const QList<QSseTopicFilter> &topics,
        const QSseEvent &firstEvent = QSseEvent(), const QSseEventFilter &filter = {});
+
+/*! \overload For a route that has found out who the client is: with the claims, grants and
+    expiresAt of \a subscription. Its lastEventId counts for a client that names none itself. */
+QSSE_HTTPSERVER_EXPORT bool stream(QSseServer &server, const QAbstractHttpServer &http,
+                                   const QHttpServerRequest &request,
+                                   QHttpServerResponder &&responder,
+                                   const QSseSubscription &subscription);
 
 } // namespace QSse
 

@@ -8,10 +8,14 @@
 
 namespace QSsePrivate {
 
-/*! Makes \a exchange a stream of \a server with what \a subscription asks for, resuming where the
-    request says, or answers why not. \a headers go with every answer. */
-bool serveStream(QSseServer &server, QSseHttpExchange &exchange, QSseSubscription subscription,
-                 const QSseHeaders &headers = {});
+/*! Whether \a exchange can become a stream, whatever its topics; if not, it has been answered.
+    \a headers go with every answer. */
+bool admitStream(QSseHttpExchange &exchange, const QSseHeaders &headers = {});
+
+/*! Makes \a exchange, which admitStream() let pass, a stream of \a server with what
+    \a subscription asks for, resuming where the request says, or answers why not. */
+bool openStream(QSseServer &server, QSseHttpExchange &exchange, QSseSubscription subscription,
+                const QSseHeaders &headers = {});
 
 /*! Answers \a exchange for \a error of a server, which \a text explains. */
 void refuse(QSseHttpExchange &exchange, const QSseServer &server,

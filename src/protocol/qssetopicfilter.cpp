@@ -28,6 +28,8 @@ using Kind = QSseTopicFilterPrivate::Kind;
 
 using namespace QSseTopicLevels;
 
+constexpr QStringView AllLevels(u"*/**");
+
 QString translate(const char *text)
 {
     return QCoreApplication::translate("QSseTopicFilter", text);
@@ -86,6 +88,25 @@ bool wildcardMatches(QStringView pattern, QStringView topic)
             return false;
     }
     return topic.isEmpty();
+}
+
+bool wildcardCovers(QStringView pattern, QStringView other)
+{
+    // No topic is empty, so this is "*/**" too.
+    if (other == TheRest)
+        return pattern == TheRest || pattern == AllLevels;
+    while (!pattern.isEmpty()) {
+        const QStringView level = takeLevel(&pattern);
+        if (level == TheRest)
+            return true;
+        // What may end here, as the rest may, does not have the level.
+        const QStringView otherLevel = takeLevel(&other);
+        if (otherLevel.isEmpty() || otherLevel == TheRest)
+            return false;
+        if (level != OneLevel && level != otherLevel)
+            return false;
+    }
+    return other.isEmpty();
 }
 
 } // namespace
@@ -165,6 +186,15 @@ bool QSseTopicFilter::matches(const QString &topic) const
         return d->expression->match(topic).hasMatch();
     }
     return false;
+}
+
+bool QSseTopicFilter::covers(const QSseTopicFilter &other) const
+{
+    if (!isValid() || !other.isValid())
+        return false;
+    if (isExpression() || other.isExpression())
+        return *this == other;
+    return wildcardCovers(d->pattern, other.d->pattern);
 }
 
 QString QSseTopicFilter::topicError(const QString &name)

@@ -55,6 +55,10 @@ public:
     QString pattern() const;
     /*! Whether \a topic, a valid name, is wanted. */
     bool matches(const QString &topic) const;
+    /*! Whether every topic that \a other matches is matched by this too: who may see what this
+        matches may see what \a other does. False when either is not valid, and when either is a
+        regular expression, of which that cannot be told, unless both are equal. */
+    bool covers(const QSseTopicFilter &other) const;
 
     /*! What is wrong with \a name as a topic's name, translated, or an empty string: a name has 1
         to MaximumSize bytes, no control character, no '*' and no empty level. */

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "streamclient.h"
 
+#include <QSseAccess>
 #include <QSseHttpServer>
 #include <QSseServer>
 #include <QSseStream>
@@ -8,6 +9,8 @@
 
 #include <QtCore/QJsonArray>
 #include <QtCore/QJsonDocument>
+#include <QtCore/QLoggingCategory>
+#include <QtCore/QMutex>
 #include <QtCore/QRegularExpression>
 #include <QtCore/QThread>
 #include <QtNetwork/QTcpServer>
@@ -15,6 +18,7 @@
 #include <QtTest/QTest>
 
 #include <memory>
+#include <stdexcept>
 
 using namespace std::chrono_literals;
 
@@ -88,6 +92,29 @@ private Q_SLOTS:
     void refusesForeignOrigins();
     void corsForStreams();
     void corsPreflight();
+    void asksTheAuthorizer_data();
+    void asksTheAuthorizer();
+    void findsToken_data();
+    void findsToken();
+    void keepsTokensOutOfCaches();
+    void narrowsStreams();
+    void sendsAway_data();
+    void sendsAway();
+    void tellsNothingOfTopics();
+    void answersPreflightsWithoutToken();
+    void refusesOnlyWhatTheAuthorizerFailsAt_data();
+    void refusesOnlyWhatTheAuthorizerFailsAt();
+    void grantsPrivateTopicsForATime();
+    void authorizesPublishing();
+    void narrowsPublishing();
+    void filtersByClaims();
+    void publishesByKey_data();
+    void publishesByKey();
+    void needsOriginForCookies();
+    void publishesOnLoopbackOnly();
+    void servesHosts_data();
+    void servesHosts();
+    void logsNoToken();
     void manyConnectionsAtOnce();
     void listenFails();
     void stopsListening();
@@ -528,6 +555,671 @@ void TestQSseHttpServer::corsPreflight()
     QVERIFY(hasLine(client->head(), "Access-Control-Allow-Methods: GET, HEAD"));
     QVERIFY(client->head().toLower().contains("access-control-allow-headers: last-event-id"));
     QVERIFY(hasLine(client->head(), "Allow: GET, HEAD, OPTIONS"));
+}
+
+void TestQSseHttpServer::asksTheAuthorizer_data()
+{
+    QTest::addColumn<QByteArray>("request");
+    QTest::addColumn<bool>("isPublish");
+    QTest::addColumn<QStringList>("topics");
+    const QByteArray end = " HTTP/1.1\r\nHost: localhost\r\n";
+    const QStringList wanted { QStringLiteral("a"), QStringLiteral("b/**") };
+    QTest::newRow("GET") << "GET /events?topic=a&topic=b/**" + end << false << wanted;
+    QTest::newRow("HEAD") << "HEAD /events?topic=a&topic=b/**" + end << false << wanted;
+    QTest::newRow("fixed topics") << "GET /fixed?topic=other" + end << false
+                                  << QStringList { QStringLiteral("a"), QStringLiteral("b/*") };
+    QTest::newRow("POST of text") << "POST /topics/a/b" + end + "Content-Length: 0\r\n"
+                                  << true << QStringList { QStringLiteral("a/b") };
+    QTest::newRow("POST of JSON") << "POST /topics" + end + "Content-Length: 70\r\n"
+                                  << true
+                                  << QStringList { QStringLiteral("a"), QStringLiteral("b") };
+}
+
+void TestQSseHttpServer::asksTheAuthorizer()
+{
+    QFETCH(QByteArray, request);
+    QFETCH(bool, isPublish);
+    QFETCH(QStringList, topics);
+    Fixture f;
+    int asked = 0;
+    f.http.setAuthorizer([&](const QSseAccessRequest &access) {
+        ++asked;
+        QStringList patterns;
+        for (const QSseTopicFilter &filter : access.topics)
+            patterns.append(filter.pattern());
+        const bool isExpected = patterns == topics && access.token == QLatin1String("secret")
+            && access.request.value("X-Test") == "1"
+            && (access.action == QSseAccessRequest::Action::Publish) == isPublish;
+        return isExpected ? QSseAccess::allow({ { QStringLiteral("sub"), QStringLiteral("al") } })
+                          : QSseAccess::forbidden(patterns.join(QLatin1Char(' ')));
+    });
+    QSignalSpy added(&f.server, &QSseServer::subscriberAdded);
+    const auto client =
+        f.request(request + "X-Test: 1\r\nAuthorization: Bearer secret\r\n\r\n"
+                  + R"([{"topic":"a","data":1},{"topic":"b","data":2},{"topic":"a","data":3}])");
+    QTRY_VERIFY(client->status() > 0);
+    QVERIFY2(client->status() == 200, client->body());
+    QCOMPARE(asked, 1);
+    if (!added.isEmpty()) {
+        const auto subscriber = added.at(0).at(0).value<QSseSubscriber>();
+        QCOMPARE(subscriber.claims().value(QStringLiteral("sub")).toString(), QStringLiteral("al"));
+    }
+}
+
+void TestQSseHttpServer::findsToken_data()
+{
+    QTest::addColumn<QByteArray>("query");
+    QTest::addColumn<QByteArray>("headers");
+    QTest::addColumn<QString>("token"); // null for an answer with 400
+    const auto row = [](const char *name, const char *query, const QByteArray &headers,
+                        const char *token) {
+        QTest::newRow(name) << QByteArray(query) << headers
+                            << (token ? QString::fromUtf8(token) : QString());
+    };
+    row("none", "", "", "");
+    row("Bearer", "", "Authorization: Bearer a.b-c_d~e+f/g==\r\n", "a.b-c_d~e+f/g==");
+    row("any case", "", "authorization: bEARER t\r\n", "t");
+    row("other scheme", "", "Authorization: Basic dDp0\r\n", "");
+    row("other scheme, similar", "", "Authorization: Bearers t\r\n", "");
+    row("no token after Bearer", "", "Authorization: Bearer\r\n", "");
+    row("two in one header", "", "Authorization: Bearer a b\r\n", nullptr);
+    row("two in a list", "", "Authorization: Bearer a, Bearer a\r\n", nullptr);
+    row("two headers", "", "Authorization: Bearer a\r\nAuthorization: Bearer b\r\n", nullptr);
+    row("cookie", "", "Cookie: x=1; qsse_token=t=u; y\r\n", "t=u");
+    row("quoted cookie", "", "Cookie: qsse_token=\"t\"\r\n", "t");
+    row("other cookies", "", "Cookie: xqsse_token=1; QSSE_TOKEN=2; =3\r\n", "");
+    row("second Cookie header", "", "Cookie: x=1\r\nCookie: qsse_token=t\r\n", "t");
+    row("two cookies", "", "Cookie: qsse_token=t; qsse_token=u\r\n", nullptr);
+    row("empty cookie", "", "Cookie: qsse_token=\r\n", "");
+    row("query", "&access_token=a%2Bb+c", "", "a+b+c");
+    row("empty in query", "&access_token=", "", "");
+    row("two in query", "&access_token=a&access_token=b", "", nullptr);
+    row("the same three times", "&access_token=t",
+        "Authorization: Bearer t\r\nCookie: qsse_token=t\r\n", "t");
+    row("header and query", "&access_token=t", "Authorization: Bearer u\r\n", nullptr);
+    row("header and cookie", "", "Authorization: Bearer t\r\nCookie: qsse_token=u\r\n", nullptr);
+    row("cookie and query", "&access_token=t", "Cookie: qsse_token=u\r\n", nullptr);
+}
+
+void TestQSseHttpServer::findsToken()
+{
+    QFETCH(QByteArray, query);
+    QFETCH(QByteArray, headers);
+    QFETCH(QString, token);
+    Fixture f;
+    QStringList tokens;
+    f.http.setAuthorizer([&](const QSseAccessRequest &access) {
+        tokens.append(access.token);
+        return QSseAccess::allow();
+    });
+    const auto client = f.get("/events?topic=a" + query, headers);
+    QTRY_VERIFY(client->status() > 0);
+    if (token.isNull()) {
+        QCOMPARE(client->status(), 400);
+        QVERIFY(hasLine(client->head(),
+                        R"(WWW-Authenticate: Bearer realm="QSse", error="invalid_request")"));
+        QVERIFY(tokens.isEmpty());
+    } else {
+        QCOMPARE(client->status(), 200);
+        QCOMPARE(tokens, QStringList(token));
+    }
+
+    // The name of the cookie is for the application to choose.
+    QSignalSpy changed(&f.http, &QSseHttpServer::tokenCookieChanged);
+    f.http.setTokenCookie(QStringLiteral("mine"));
+    QCOMPARE(changed.size(), 1);
+    tokens.clear();
+    const auto other = f.get("/events?topic=a", "Cookie: qsse_token=t; mine=u\r\n");
+    QTRY_COMPARE(tokens, QStringList(QStringLiteral("u")));
+    f.http.setTokenCookie(QString());
+    const auto none = f.get("/events?topic=a", "Cookie: qsse_token=t; mine=u; =v\r\n");
+    QTRY_COMPARE(tokens.value(1, QStringLiteral("?")), QString());
+}
+
+void TestQSseHttpServer::keepsTokensOutOfCaches()
+{
+    Fixture f;
+    f.http.setAuthorizer([](const QSseAccessRequest &access) {
+        return access.token == QLatin1String("t") ? QSseAccess::allow()
+                                                  : QSseAccess::forbidden(QString());
+    });
+    for (const QByteArray token : { "t", "u" }) {
+        const auto stream = f.get("/events?topic=a&access_token=" + token);
+        QTRY_COMPARE(stream->status(), token == "t" ? 200 : 403);
+        QVERIFY(hasLine(stream->head(), "Cache-Control: no-store, private"));
+        const auto publisher = f.post("/topics/a?access_token=" + token, "x");
+        QTRY_COMPARE(publisher->status(), token == "t" ? 200 : 403);
+        QVERIFY(hasLine(publisher->head(), "Cache-Control: no-store, private"));
+    }
+    const auto other = f.get("/events?topic=a", "Authorization: Bearer t\r\n");
+    QTRY_COMPARE(other->status(), 200);
+    QVERIFY(!hasLine(other->head(), "Cache-Control: no-store, private"));
+}
+
+void TestQSseHttpServer::narrowsStreams()
+{
+    Fixture f;
+    f.http.setAuthorizer([](const QSseAccessRequest &) {
+        return QSseAccess::allowOnly({ "mine/*" }, { { QStringLiteral("n"), 1 } });
+    });
+    QSignalSpy added(&f.server, &QSseServer::subscriberAdded);
+    const auto client = f.get("/events?topic=**");
+    QTRY_COMPARE(added.size(), 1);
+    const auto subscriber = added.at(0).at(0).value<QSseSubscriber>();
+    QCOMPARE(subscriber.topics(), QList<QSseTopicFilter>({ "mine/*" }));
+    QCOMPARE(subscriber.claims(), QVariantMap({ { QStringLiteral("n"), 1 } }));
+    f.server.notify(QStringLiteral("yours/a"), QSseEvent("1"));
+    f.server.notify(QStringLiteral("mine/a"), QSseEvent("2"));
+    QTRY_COMPARE(client->data(), QStringList(QStringLiteral("2")));
+}
+
+void TestQSseHttpServer::sendsAway_data()
+{
+    QTest::addColumn<QByteArray>("token");
+    QTest::addColumn<int>("status");
+    QTest::addColumn<QByteArray>("text");
+    QTest::addColumn<QByteArray>("challenge");
+    const QByteArray challenge = R"(WWW-Authenticate: Bearer realm="QSse")";
+    QTest::newRow("no token") << QByteArray() << 401 << QByteArray("Who is there?\n") << challenge;
+    QTest::newRow("bad token") << QByteArray("bad") << 401 << QByteArray("Who is there?\n")
+                               << challenge + R"(, error="invalid_token")";
+    QTest::newRow("forbidden") << QByteArray("known") << 403 << QByteArray("Not you\n")
+                               << challenge + R"(, error="insufficient_scope")";
+    QTest::newRow("expired") << QByteArray("expired") << 401
+                             << QByteArray("The access has expired\n")
+                             << challenge + R"(, error="invalid_token")";
+    QTest::newRow("nothing left") << QByteArray("nothing") << 403
+                                  << QByteArray("None of the topics is allowed\n")
+                                  << challenge + R"(, error="insufficient_scope")";
+}
+
+void TestQSseHttpServer::sendsAway()
+{
+    QFETCH(QByteArray, token);
+    QFETCH(int, status);
+    QFETCH(QByteArray, text);
+    QFETCH(QByteArray, challenge);
+    Fixture f;
+    f.http.setAllowedOrigins({ QStringLiteral("https://good.example") });
+    f.http.setAuthorizer([](const QSseAccessRequest &access) {
+        QSseAccess allowed = QSseAccess::allow();
+        if (access.token == QLatin1String("nothing"))
+            return QSseAccess::allowOnly(QList<QSseTopicFilter>());
+        if (access.token == QLatin1String("expired"))
+            allowed.expiresAt = QDateTime::currentDateTimeUtc();
+        else if (access.token == QLatin1String("known"))
+            return QSseAccess::forbidden(QStringLiteral("Not you"));
+        else
+            return QSseAccess::unauthorized(QStringLiteral("Who is there?"));
+        return allowed;
+    });
+    QSignalSpy published(&f.server, &QSseServer::notified);
+    QByteArray headers = "Origin: https://good.example\r\n";
+    if (!token.isEmpty())
+        headers += "Authorization: Bearer " + token + "\r\n";
+
+    const auto stream = f.get("/events?topic=a", headers);
+    const auto publisher = f.post("/topics/a", "x", headers);
+    for (const auto &client : { stream.get(), publisher.get() }) {
+        QTRY_COMPARE(client->body(), text);
+        QCOMPARE(client->status(), status);
+        QVERIFY2(hasLine(client->head(), challenge), client->head());
+        // A page may read why.
+        QVERIFY(hasLine(client->head(), "Access-Control-Allow-Origin: https://good.example"));
+    }
+    const auto head = f.request("HEAD /events?topic=a HTTP/1.1\r\n" + headers + "\r\n");
+    QTRY_COMPARE(head->status(), status);
+    QVERIFY(head->body().isEmpty());
+    QVERIFY(published.isEmpty());
+    QCOMPARE(f.server.subscriberCount(), 0);
+}
+
+// Who may not have a topic cannot find out whether there is one either.
+void TestQSseHttpServer::tellsNothingOfTopics()
+{
+    Fixture f;
+    f.server.setStrict(true);
+    f.server.topic(QStringLiteral("known"));
+    int asked = 0;
+    f.http.setAuthorizer([&](const QSseAccessRequest &access) {
+        ++asked;
+        return access.token.isEmpty() ? QSseAccess::forbidden(QStringLiteral("no"))
+                                      : QSseAccess::allow();
+    });
+    for (const QByteArray topic : { "known", "unknown" }) {
+        const auto stream = f.get("/events?topic=" + topic);
+        QTRY_COMPARE(stream->status(), 403);
+        const auto publisher = f.post("/topics/" + topic, "x");
+        QTRY_COMPARE(publisher->status(), 403);
+    }
+    const auto stream = f.get("/events?topic=unknown", "Authorization: Bearer t\r\n");
+    QTRY_COMPARE(stream->status(), 404);
+    const auto publisher = f.post("/topics/unknown", "x", "Authorization: Bearer t\r\n");
+    QTRY_COMPARE(publisher->status(), 404);
+    QCOMPARE(asked, 6);
+
+    // What is no topic at all is no secret, and the authorizer is spared it.
+    for (const QByteArray target :
+         { "/events", "/events?topic=unknown&topic=a*", "/events?topic=a/**/b" }) {
+        const auto client = f.get(target);
+        QTRY_COMPARE(client->status(), 400);
+    }
+    const auto wildcard = f.post("/topics/a/*", "x");
+    QTRY_COMPARE(wildcard->status(), 400);
+    QCOMPARE(asked, 6);
+}
+
+void TestQSseHttpServer::answersPreflightsWithoutToken()
+{
+    Fixture f;
+    f.http.setAllowedOrigins({ QStringLiteral("https://good.example") });
+    int asked = 0;
+    f.http.setAuthorizer([&](const QSseAccessRequest &) {
+        ++asked;
+        return QSseAccess::unauthorized(QString());
+    });
+    for (const QByteArray target : { "/events", "/topics/a" }) {
+        const auto client =
+            f.request("OPTIONS " + target
+                      + " HTTP/1.1\r\nHost: localhost\r\nOrigin: https://good.example\r\n"
+                        "Access-Control-Request-Method: POST\r\n"
+                        "Access-Control-Request-Headers: authorization\r\n\r\n");
+        QTRY_COMPARE(client->status(), 204);
+        static const QRegularExpression allowsAuthorization(
+            QStringLiteral("\r\naccess-control-allow-headers: [^\r]*\\bauthorization\\b"));
+        QVERIFY(QString::fromLatin1(client->head().toLower()).contains(allowsAuthorization));
+    }
+    QCOMPARE(asked, 0);
+}
+
+void TestQSseHttpServer::refusesOnlyWhatTheAuthorizerFailsAt_data()
+{
+    QTest::addColumn<QByteArray>("token");
+    for (const char *token : { "throws", "throws a number", "nothing decided", "bad filter", "bad grant" })
+        QTest::newRow(token) << QByteArray(token).replace(' ', '-');
+}
+
+void TestQSseHttpServer::refusesOnlyWhatTheAuthorizerFailsAt()
+{
+    QFETCH(QByteArray, token);
+    Fixture f;
+    f.http.setAuthorizer([&](const QSseAccessRequest &access) {
+        if (access.token == QLatin1String("throws"))
+            throw std::runtime_error("what the token was: " + access.token.toStdString());
+        if (access.token == QLatin1String("throws-a-number"))
+            throw 1;
+        if (access.token == QLatin1String("bad-filter"))
+            return QSseAccess::allowOnly({ "a", "b*" });
+        QSseAccess decided = QSseAccess::allow();
+        if (access.token == QLatin1String("bad-grant"))
+            decided.grants = { "a*" };
+        return access.token == QLatin1String("nothing-decided") ? QSseAccess() : decided;
+    });
+    const auto undisturbed = f.get("/events?topic=a");
+    QTRY_COMPARE(undisturbed->status(), 200);
+
+    const QByteArray headers = "Authorization: Bearer " + token + "\r\n";
+    const QString warning =
+        QLatin1String(token.startsWith("throws") ? "authorizer threw" : "answer makes no sense");
+    for (int i = 0; i < 2; ++i)
+        QTest::ignoreMessage(QtWarningMsg, QRegularExpression(warning));
+    const auto stream = f.get("/events?topic=a", headers);
+    QTRY_COMPARE(stream->body(), QByteArray("Whether this is allowed could not be found out\n"));
+    QCOMPARE(stream->status(), 500);
+    const auto publisher = f.post("/topics/a", "x", headers);
+    QTRY_COMPARE(publisher->status(), 500);
+
+    const auto fine = f.post("/topics/a", "fine");
+    QTRY_COMPARE(fine->status(), 200);
+    QTRY_COMPARE(undisturbed->data(), QStringList(QStringLiteral("fine")));
+}
+
+// What the authorizer grants is what is seen, and for as long.
+void TestQSseHttpServer::grantsPrivateTopicsForATime()
+{
+    Fixture f;
+    f.server.setPrivateTopics({ "user/**" });
+    f.http.setAuthorizer([](const QSseAccessRequest &request) {
+        QSseAccess access = QSseAccess::allow();
+        if (request.token != QLatin1String("ann"))
+            return access;
+        access.grants = { "user/ann" };
+        access.expiresAt = QDateTime::currentDateTimeUtc().addMSecs(300);
+        return access;
+    });
+    const QByteArray ann = "Authorization: Bearer ann\r\n";
+    const auto anyone = f.get("/events?topic=**");
+    QTRY_COMPARE(anyone->status(), 200);
+    const auto her = f.get("/events?topic=**", ann);
+    QTRY_COMPARE(her->status(), 200);
+    f.server.notify(QStringLiteral("user/ann"), QSseEvent("for her"));
+    f.server.notify(QStringLiteral("user/bob"), QSseEvent("for him"));
+    f.server.notify(QStringLiteral("news"), QSseEvent("for all"));
+    QTRY_COMPARE(her->data().join(QLatin1Char('|')), QStringLiteral("for her|for all"));
+    QTRY_COMPARE(anyone->data(), QStringList(QStringLiteral("for all")));
+    QTRY_VERIFY_WITH_TIMEOUT(her->isEnded(), 2000);
+    QVERIFY(!anyone->isEnded());
+
+    const auto curious = f.get("/events?topic=user/ann");
+    QTRY_COMPARE(curious->status(), 403);
+    QTRY_COMPARE(curious->body(), QByteArray("The topic 'user/ann' is private\n"));
+}
+
+// All topics of a request must be allowed: nothing of it is published otherwise.
+void TestQSseHttpServer::authorizesPublishing()
+{
+    Fixture f;
+    f.http.setPublishKey("key"); // means nothing beside an authorizer
+    f.http.setAuthorizer([](const QSseAccessRequest &access) {
+        const auto isMine = [](const QSseTopicFilter &f) {
+            return f.pattern().startsWith(QLatin1String("mine/"));
+        };
+        return std::all_of(access.topics.begin(), access.topics.end(), isMine)
+            ? QSseAccess::allow()
+            : QSseAccess::forbidden(QStringLiteral("not yours"));
+    });
+    QSignalSpy published(&f.server, &QSseServer::notified);
+    const auto mixed =
+        f.post("/topics", R"([{"topic":"mine/a","data":1},{"topic":"yours/a","data":2}])");
+    QTRY_COMPARE(mixed->status(), 403);
+    const auto yours = f.post("/topics/yours/a", "3", "Authorization: Bearer key\r\n");
+    QTRY_COMPARE(yours->status(), 403);
+    const auto mine =
+        f.post("/topics", R"([{"topic":"mine/a","data":4},{"topic":"mine/b","data":5}])");
+    QTRY_COMPARE(mine->status(), 200);
+    QTRY_COMPARE(published.size(), 2);
+    QCOMPARE(published.at(0).at(0).value<QSseEvent>().data(), QStringLiteral("4"));
+}
+
+void TestQSseHttpServer::narrowsPublishing()
+{
+    Fixture f;
+    f.http.setAuthorizer(
+        [](const QSseAccessRequest &) { return QSseAccess::allowOnly({ "mine/*" }); });
+    QSignalSpy published(&f.server, &QSseServer::notified);
+    const auto mixed =
+        f.post("/topics", R"([{"topic":"mine/a","data":1},{"topic":"yours","data":2}])");
+    QTRY_COMPARE(mixed->body(), QByteArray("Publishing under 'yours' is not allowed\n"));
+    QCOMPARE(mixed->status(), 403);
+    const auto mine = f.post("/topics/mine/a", "3");
+    QTRY_COMPARE(mine->status(), 200);
+    QTRY_COMPARE(published.size(), 1);
+}
+
+void TestQSseHttpServer::filtersByClaims()
+{
+    Fixture f;
+    f.http.route(QStringLiteral("/mine"),
+                 [&](const QHttpServerRequest &request, QSse::Responder responder) {
+                     QSseSubscription subscription { { "orders" } };
+                     subscription.claims.insert(QStringLiteral("sub"),
+                                                QString::fromLatin1(request.value("X-User")));
+                     subscription.filter = [](const QSseEvent &event, const QSseSubscriber &who) {
+                         return event.event() == who.claims().value(QStringLiteral("sub"));
+                     };
+                     subscription.lastEventId = QStringLiteral("earliest");
+                     QSse::stream(f.server, *f.http.httpServer(), request, std::move(responder),
+                                  subscription);
+                 });
+    for (const char *user : { "alice", "bob" }) {
+        QSseEvent event(QByteArray("for ") + user);
+        event.setEvent(QString::fromLatin1(user));
+        event.setId(QString::fromLatin1(user));
+        f.server.notify(QStringLiteral("orders"), event);
+    }
+    const auto alice = f.get("/mine", "X-User: alice\r\n");
+    QTRY_COMPARE(alice->data(), QStringList(QStringLiteral("for alice")));
+    const auto bob = f.get("/mine", "X-User: bob\r\n");
+    QTRY_COMPARE(bob->data(), QStringList(QStringLiteral("for bob")));
+
+    // The client's own id counts for more than the one it begins with.
+    const auto back = f.get("/mine", "X-User: alice\r\nLast-Event-ID: alice\r\n");
+    QTRY_COMPARE(back->status(), 200);
+    QSseEvent event("again for alice");
+    event.setEvent(QStringLiteral("alice"));
+    f.server.notify(QStringLiteral("orders"), event);
+    QTRY_COMPARE(back->data(), QStringList(QStringLiteral("again for alice")));
+}
+
+void TestQSseHttpServer::publishesByKey_data()
+{
+    QTest::addColumn<QByteArray>("query");
+    QTest::addColumn<QByteArray>("headers");
+    QTest::addColumn<int>("status");
+    QTest::addColumn<QByteArray>("challenge");
+    const QByteArray missing = R"(WWW-Authenticate: Bearer realm="QSse")";
+    const QByteArray wrong = missing + R"(, error="invalid_token")";
+    const auto row = [](const char *name, const char *query, const QByteArray &headers, int status,
+                        const QByteArray &challenge) {
+        QTest::newRow(name) << QByteArray(query) << headers << status << challenge;
+    };
+    row("header", "", "Authorization: Bearer the-key\r\n", 200, "");
+    row("query", "?access_token=the-key", "", 200, "");
+    row("cookie", "", "Cookie: qsse_token=the-key\r\nOrigin: http://localhost\r\n", 200, "");
+    row("missing", "", "", 401, missing);
+    row("Basic", "", "Authorization: Basic the-key\r\n", 401, missing);
+    row("wrong", "", "Authorization: Bearer the-keys\r\n", 401, wrong);
+    row("a part", "", "Authorization: Bearer the-ke\r\n", 401, wrong);
+    row("two", "?access_token=other", "Authorization: Bearer the-key\r\n", 400,
+        missing + R"(, error="invalid_request")");
+    row("foreign origin", "", "Authorization: Bearer the-key\r\nOrigin: https://evil.example\r\n",
+        403, "");
+}
+
+void TestQSseHttpServer::publishesByKey()
+{
+    QFETCH(QByteArray, query);
+    QFETCH(QByteArray, headers);
+    QFETCH(int, status);
+    QFETCH(QByteArray, challenge);
+    Fixture f;
+    f.http.setPublishKey("the-key");
+    // The key is what counts, not where the server listens.
+    QVERIFY(f.http.listen(QHostAddress::Any) != 0);
+    QSignalSpy published(&f.server, &QSseServer::notified);
+    const auto client = f.post("/topics/a" + query, "x", headers);
+    QTRY_COMPARE(client->status(), status);
+    if (!challenge.isEmpty())
+        QVERIFY2(hasLine(client->head(), challenge), client->head());
+    const auto stream = f.get("/events?topic=a");
+    QTRY_COMPARE(stream->status(), 200); // the key is for publishing alone
+    QTRY_COMPARE(published.size(), status == 200 ? 1 : 0);
+}
+
+void TestQSseHttpServer::needsOriginForCookies()
+{
+    Fixture f;
+    const auto status = [&](const QByteArray &headers) {
+        const auto client = f.post("/topics/a", "x", "Cookie: qsse_token=t\r\n" + headers);
+        return QTest::qWaitFor([&] { return client->status() > 0; }) ? client->status() : 0;
+    };
+    const QByteArray own = "Origin: http://localhost\r\n";
+    const QByteArray other = "Origin: https://other.example\r\n";
+    f.http.setPublishKey("t");
+    for (int i = 0; i < 2; ++i) {
+        f.http.setAllowedOrigins({});
+        QCOMPARE(status(""), 403);
+        QCOMPARE(status(other), 403);
+        QCOMPARE(status("Origin: null\r\n"), 403);
+        QCOMPARE(status(own), 200);
+        QCOMPARE(status("Authorization: Bearer t\r\n"), 200); // no page makes a browser send this
+        f.http.setAllowedOrigins({ QStringLiteral("*") });    // anybody, but without credentials
+        QCOMPARE(status(other), 403);
+        QCOMPARE(status(other + "Authorization: Bearer t\r\n"), 200);
+        f.http.setAllowedOrigins({ QStringLiteral("https://other.example") });
+        QCOMPARE(status(other), 200);
+        // The same with an authorizer.
+        f.http.setAuthorizer([](const QSseAccessRequest &) { return QSseAccess::allow(); });
+    }
+    const auto stream = f.get("/events?topic=a", "Cookie: qsse_token=t\r\n");
+    QTRY_COMPARE(stream->status(), 200);
+}
+
+void TestQSseHttpServer::publishesOnLoopbackOnly()
+{
+    Fixture f;
+    const auto status = [&](quint16 port) {
+        StreamClient client(port, "POST /topics/a HTTP/1.1\r\nContent-Length: 1\r\n\r\nx");
+        return QTest::qWaitFor([&] { return client.status() > 0; }) ? client.status() : 0;
+    };
+    QCOMPARE(status(f.port), 200);
+    const quint16 second = f.http.listen(QHostAddress(QStringLiteral("127.0.0.2")));
+    QVERIFY(second != 0);
+    QCOMPARE(status(f.port), 200);
+    const quint16 open = f.http.listen(QHostAddress::AnyIPv4);
+    QVERIFY(open != 0);
+    QCOMPARE(status(open), 403);
+    QCOMPARE(status(f.port), 403); // nobody can tell what stands before which port
+    f.http.setPublishKey("key");
+    QCOMPARE(status(f.port), 401);
+    f.http.setPublishKey({});
+
+    // A listener that the application made counts as well.
+    f.http.close();
+    QTRY_VERIFY(f.http.httpServer()->servers().isEmpty());
+    const quint16 again = f.http.listen(QHostAddress::LocalHost);
+    QCOMPARE(status(again), 200);
+    auto own = std::make_unique<QTcpServer>();
+    QVERIFY(own->listen(QHostAddress::AnyIPv4));
+    f.http.httpServer()->bind(own.release());
+    QCOMPARE(status(again), 403);
+}
+
+void TestQSseHttpServer::servesHosts_data()
+{
+    QTest::addColumn<bool>("onLoopback");
+    QTest::addColumn<QStringList>("allowed");
+    QTest::addColumn<QByteArray>("host");
+    QTest::addColumn<bool>("isServed");
+    const auto row = [](bool onLoopback, const char *allowed, const char *host, bool isServed) {
+        const QStringList names =
+            QString::fromLatin1(allowed).split(QLatin1Char(' '), Qt::SkipEmptyParts);
+        QTest::addRow("%s, allowed %s, %s", onLoopback ? "loopback" : "all", allowed, host)
+            << onLoopback << names << QByteArray(host) << isServed;
+    };
+    for (const char *host : { "localhost", "LocalHost:8080", "localhost.", "a.localhost:1",
+                              "127.0.0.1", "127.1.2.3:8080", "[::1]", "[::1]:8080", "" })
+        row(true, "", host, true);
+    for (const char *host : { "evil.example", "evil.example:8080", "localhost.evil.example",
+                              "evillocalhost", "192.0.2.1", "[2001:db8::1]:80", "::1", "[::1",
+                              "localhost, evil.example", "localhost@evil.example", "*" })
+        row(true, "", host, false);
+    row(false, "", "anything.example:80", true);
+    for (const bool onLoopback : { true, false }) {
+        row(onLoopback, "good.example [2001:db8::1]", "Good.Example:8080", true);
+        row(onLoopback, "good.example [2001:db8::1]", "[2001:DB8::1]:80", true);
+        row(onLoopback, "good.example [2001:db8::1]", "", true);
+        row(onLoopback, "good.example [2001:db8::1]", "www.good.example", false);
+        row(onLoopback, "good.example [2001:db8::1]", "localhost", false);
+        row(onLoopback, "*", "anything.example", true);
+    }
+}
+
+void TestQSseHttpServer::servesHosts()
+{
+    QFETCH(bool, onLoopback);
+    QFETCH(QStringList, allowed);
+    QFETCH(QByteArray, host);
+    QFETCH(bool, isServed);
+    Fixture f;
+    QSignalSpy changed(&f.http, &QSseHttpServer::allowedHostsChanged);
+    f.http.setAllowedHosts(allowed);
+    QCOMPARE(changed.size(), allowed.isEmpty() ? 0 : 1);
+    QCOMPARE(f.http.allowedHosts(), allowed);
+    if (!onLoopback)
+        QVERIFY(f.http.listen(QHostAddress::AnyIPv4) != 0);
+    f.http.setPublishKey("key");
+    f.http.setAllowedOrigins({ QStringLiteral("*") });
+
+    const QByteArray headers =
+        " HTTP/1.1\r\nHost: " + host + "\r\nAuthorization: Bearer key\r\nContent-Length: 0\r\n\r\n";
+    const auto stream = f.request("GET /events?topic=a" + headers);
+    QTRY_COMPARE(stream->status(), isServed ? 200 : 421);
+    const auto publisher = f.request("POST /topics/a" + headers);
+    QTRY_COMPARE(publisher->status(), isServed ? 200 : 421);
+    const auto preflight = f.request("OPTIONS /topics/a" + headers);
+    QTRY_COMPARE(preflight->status(), isServed ? 204 : 421);
+    QCOMPARE(f.server.subscriberCount(), isServed ? 1 : 0);
+}
+
+namespace {
+
+QMutex logMutex;
+QByteArray logged;
+
+// Qt HttpServer itself writes down each request, as a whole; everything else has to keep silent.
+void keepLog(QtMsgType, const QMessageLogContext &context, const QString &text)
+{
+    const QByteArray category(context.category);
+    if (category.startsWith("qt.httpserver") && text.startsWith(QLatin1String("Request:")))
+        return;
+    const QMutexLocker locker(&logMutex);
+    logged += category + ": " + text.toUtf8() + '\n';
+}
+
+} // namespace
+
+void TestQSseHttpServer::logsNoToken()
+{
+    logged.clear();
+    QLoggingCategory::setFilterRules(QStringLiteral("*=true"));
+    const QtMessageHandler former = qInstallMessageHandler(keepLog);
+    QByteArray answers;
+    {
+        Fixture f;
+        const QByteArray token = "dont-tell";
+        const QList<QByteArray> headers {
+            "Authorization: Bearer " + token + "\r\n",
+            "Cookie: qsse_token=" + token + "\r\nOrigin: http://localhost\r\n",
+            "Authorization: Bearer " + token + "\r\nCookie: qsse_token=" + token + "2\r\n",
+            "Authorization: Bearer " + token + " " + token + "\r\n",
+            "Host: evil.example\r\nAuthorization: Bearer " + token + "\r\n",
+            "",
+        };
+        const auto send = [&] {
+            for (const QByteArray &lines : headers) {
+                const QByteArray query = lines.isEmpty() ? "&access_token=" + token : "";
+                const auto stream = f.get("/events?topic=a" + query, lines);
+                const auto publisher = f.post("/topics/a?event=e" + query, "x", lines);
+                QTRY_VERIFY(stream->status() > 0 && publisher->status() > 0);
+                answers += stream->head() + stream->body() + publisher->head() + publisher->body();
+            }
+        };
+        QStringList known;
+        QObject::connect(&f.server, &QSseServer::subscriberAdded, &f.server,
+                         [&](const QSseSubscriber &subscriber) {
+                             known += subscriber.lastEventId();
+                             for (const QSseTopicFilter &filter : subscriber.topics())
+                                 known += filter.pattern();
+                             known += subscriber.claims().keys();
+                         });
+        f.http.setPublishKey("other-key");
+        send();
+        for (const char *decision : { "allow", "forbidden", "unauthorized", "throw", "none" }) {
+            f.http.setAuthorizer([decision](const QSseAccessRequest &access) {
+                if (qstrcmp(decision, "throw") == 0)
+                    throw std::runtime_error(access.token.toStdString());
+                if (qstrcmp(decision, "allow") == 0)
+                    return QSseAccess::allow();
+                if (qstrcmp(decision, "forbidden") == 0)
+                    return QSseAccess::forbidden(QStringLiteral("no"));
+                return qstrcmp(decision, "none") == 0
+                    ? QSseAccess()
+                    : QSseAccess::unauthorized(QStringLiteral("no"));
+            });
+            send();
+        }
+        QVERIFY(known.contains(QStringLiteral("a")));
+        QVERIFY(!known.join(QString()).contains(QLatin1String("dont-tell")));
+        f.server.disconnectAll();
+        QTRY_COMPARE(f.server.subscriberCount(), 0);
+    }
+    qInstallMessageHandler(former);
+    QLoggingCategory::setFilterRules(QString());
+    QVERIFY(logged.contains("qsse.server: subscriber"));
+    QVERIFY(logged.contains("qsse.http: The authorizer"));
+    QVERIFY2(!logged.contains("dont-tell"), logged);
+    QVERIFY2(!answers.contains("dont-tell"), answers);
 }
 
 void TestQSseHttpServer::manyConnectionsAtOnce()

@@ -28,6 +28,10 @@ private Q_SLOTS:
     void refusesInvalidExpressions_data();
     void refusesInvalidExpressions();
     void matchesManyLevels();
+    void covers_data();
+    void covers();
+    void coversWhatItMatches();
+    void coversExpressionsThatAreEqual();
     void copiesAndSwaps();
     void equality();
     void hashes();
@@ -303,6 +307,103 @@ void tst_QSseTopicFilter::matchesManyLevels()
     QVERIFY(!QSseTopicFilter(u"*/"_s.repeated(126) + u'*').matches(deep));
     QVERIFY(!QSseTopicFilter(u"*/"_s.repeated(127) + u'*').matches(deep.chopped(2)));
     QVERIFY(!QSseTopicFilter(u"*/"_s.repeated(127) + u'b').matches(deep));
+}
+
+void tst_QSseTopicFilter::covers_data()
+{
+    QTest::addColumn<QString>("pattern");
+    QTest::addColumn<QStringList>("covered");
+    QTest::addColumn<QStringList>("others");
+
+    QTest::newRow("exact") << u"a/b"_s << QStringList { u"a/b"_s }
+                           << QStringList { u"a"_s, u"a/*"_s, u"a/b/**"_s, u"a/b/c"_s, u"**"_s };
+    QTest::newRow("*") << u"*"_s << QStringList { u"a"_s, u"*"_s }
+                       << QStringList { u"a/b"_s, u"**"_s, u"a/**"_s, u"*/*"_s };
+    QTest::newRow("a/*") << u"a/*"_s << QStringList { u"a/b"_s, u"a/*"_s }
+                         << QStringList { u"a"_s, u"a/**"_s, u"*/b"_s, u"a/*/**"_s };
+    QTest::newRow("a/**") << u"a/**"_s
+                          << QStringList { u"a"_s, u"a/b"_s, u"a/*"_s, u"a/**"_s, u"a/*/**"_s }
+                          << QStringList { u"*"_s, u"**"_s, u"ab"_s, u"*/a"_s };
+    QTest::newRow("a/*/**") << u"a/*/**"_s << QStringList { u"a/b"_s, u"a/*"_s, u"a/b/**"_s }
+                            << QStringList { u"a"_s, u"a/**"_s };
+    QTest::newRow("**") << u"**"_s << QStringList { u"a"_s, u"*"_s, u"**"_s, u"*/**"_s, u"a/**"_s }
+                        << QStringList { u""_s, u"a*"_s };
+    QTest::newRow("*/**, the same as **")
+        << u"*/**"_s << QStringList { u"a"_s, u"**"_s, u"a/**"_s } << QStringList { u"a//b"_s };
+    QTest::newRow("invalid") << u"a*"_s << QStringList {} << QStringList { u"a*"_s, u"ab"_s };
+}
+
+void tst_QSseTopicFilter::covers()
+{
+    QFETCH(QString, pattern);
+    QFETCH(QStringList, covered);
+    QFETCH(QStringList, others);
+
+    const QSseTopicFilter filter(pattern);
+    for (const QString &other : std::as_const(covered))
+        QVERIFY2(filter.covers(other), qPrintable(other));
+    for (const QString &other : std::as_const(others))
+        QVERIFY2(!filter.covers(other), qPrintable(other));
+}
+
+// All paths of up to depth levels, each one of levels.
+static QStringList paths(const QStringList &levels, int depth)
+{
+    QStringList all;
+    QStringList longest = levels;
+    for (int i = 1; i < depth; ++i) {
+        all += longest;
+        QStringList longer;
+        for (const QString &path : std::as_const(longest)) {
+            for (const QString &level : levels)
+                longer += path + u'/' + level;
+        }
+        longest = longer;
+    }
+    return all + longest;
+}
+
+// Every filter of up to three levels and a rest against every other. A name that is in no filter
+// stands for all names that are in none, and one level more than the filters have for all deeper.
+void tst_QSseTopicFilter::coversWhatItMatches()
+{
+    const QStringList topics = paths({ u"a"_s, u"b"_s, u"other"_s }, 5);
+    QStringList patterns = paths({ u"a"_s, u"b"_s, u"*"_s }, 3);
+    for (const QString &pattern : QStringList(patterns))
+        patterns += pattern + u"/**"_s;
+    patterns += u"**"_s;
+
+    QList<QSseTopicFilter> filters;
+    QList<QSet<int>> matched;
+    for (const QString &pattern : std::as_const(patterns)) {
+        filters += pattern;
+        matched += QSet<int>();
+        for (int i = 0; i < topics.size(); ++i) {
+            if (filters.last().matches(topics.at(i)))
+                matched.last().insert(i);
+        }
+    }
+    int covering = 0;
+    for (int i = 0; i < filters.size(); ++i) {
+        for (int j = 0; j < filters.size(); ++j) {
+            const bool expected = matched.at(i).contains(matched.at(j));
+            QVERIFY2(filters.at(i).covers(filters.at(j)) == expected,
+                     qPrintable(patterns.at(i) + u" and "_s + patterns.at(j)));
+            covering += expected;
+        }
+    }
+    QVERIFY(covering > filters.size());
+    QVERIFY(covering < filters.size() * filters.size() / 2);
+}
+
+void tst_QSseTopicFilter::coversExpressionsThatAreEqual()
+{
+    const QSseTopicFilter expression { QRegularExpression(u"a.*"_s) };
+    QVERIFY(expression.covers(expression));
+    QVERIFY(!expression.covers(u"ab"_s));
+    QVERIFY(!QSseTopicFilter("**").covers(expression));
+    const QSseTopicFilter invalid { QRegularExpression(u"("_s) };
+    QVERIFY(!invalid.covers(invalid));
 }
 
 void tst_QSseTopicFilter::copiesAndSwaps()

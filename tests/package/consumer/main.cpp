@@ -3,6 +3,9 @@
 
 #include <QSseEventSource>
 #include <QSseHttpServer>
+#ifdef WITH_JWT
+#include <QSseJwtVerifier>
+#endif
 #include <QSseServer>
 #include <QSseTopic>
 
@@ -20,6 +23,11 @@ int main(int argc, char *argv[])
     sse.setKeepAliveInterval(15s);
     QSseHttpServer http(&sse);
     http.addEventStream("/events");
+#ifdef WITH_JWT
+    QSseJwtVerifier verifier(QSseJwtVerifier::Algorithm::HS256, QByteArray(32, 'x'));
+    verifier.setAnonymousSubscribe(true);
+    http.setAuthorizer(verifier.authorizer());
+#endif
     const quint16 port = http.listen(QHostAddress::LocalHost);
 
     QSseEventSource source(QUrl(QString("http://127.0.0.1:%1/events?topic=fx/eur/*").arg(port)));
