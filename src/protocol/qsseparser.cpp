@@ -27,7 +27,8 @@ public:
     void processField(QByteArrayView name, QByteArrayView value);
     void setRetry(QByteArrayView digits);
     Token dispatch();
-    bool isTooLarge() const;
+    bool isTooLarge(qsizetype lineSize) const;
+    Token fail();
 
     QByteArray buffer;
     qsizetype position = 0;    // start of the line being read
@@ -173,9 +174,18 @@ QSseParser::Token QSseParserPrivate::dispatch()
     return Token::Event;
 }
 
-bool QSseParserPrivate::isTooLarge() const
+// The same of a finished line as of one that is not, so that it does not matter where pieces end.
+bool QSseParserPrivate::isTooLarge(qsizetype lineSize) const
 {
-    return data.size() + (buffer.size() - position) > maximumEventSize;
+    return data.size() + lineSize > maximumEventSize;
+}
+
+QSseParser::Token QSseParserPrivate::fail()
+{
+    failed = true;
+    buffer.clear();
+    data.clear();
+    return Token::Error;
 }
 
 QSseParser::QSseParser() : d(new QSseParserPrivate) { }
@@ -197,18 +207,13 @@ QSseParser::Token QSseParser::readNext()
 
     QByteArrayView line;
     while (d->readLine(&line)) {
+        if (d->isTooLarge(line.size()))
+            return d->fail();
         const Token token = d->processLine(line);
         if (token != Token::NoToken)
             return token;
-        if (d->data.size() > d->maximumEventSize)
-            break;
     }
-    if (!d->isTooLarge())
-        return Token::NoToken;
-    d->failed = true;
-    d->buffer.clear();
-    d->data.clear();
-    return Token::Error;
+    return d->isTooLarge(d->buffer.size() - d->position) ? d->fail() : Token::NoToken;
 }
 
 QSseEvent QSseParser::event() const

@@ -15,7 +15,7 @@ class QSseParserPrivate;
     until it answers NoToken. Pieces may end anywhere, inside a CRLF, a UTF-8 sequence or the byte
     order mark too; the work is linear in the bytes added. Reentrant, not thread-safe.
 
-    Memory is bounded: an event (all its data lines, or one unfinished line) larger than
+    Memory is bounded: an event (its data so far and the line being read) larger than
     maximumEventSize() is an error.
 */
 class QSSE_CORE_EXPORT QSseParser
@@ -53,7 +53,8 @@ public:
     /*! The last `retry:` read, or a negative value when there was none. */
     std::chrono::milliseconds retry() const;
 
-    /*! The most bytes an event may have; 64 MiB unless set. */
+    /*! The most bytes that an event's data so far and the line being read, with the field's name,
+        may have together; 64 MiB unless set. */
     qsizetype maximumEventSize() const;
     void setMaximumEventSize(qsizetype bytes);
 

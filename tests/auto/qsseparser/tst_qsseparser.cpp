@@ -815,6 +815,11 @@ void tst_QSseParser::maximumEventSize_data()
     row("unfinished line, too long", "data:" + x(28), { error });
     row("unfinished line, way too long", x(1000), { error });
     row("unfinished comment, too long", ":" + x(32), { error });
+    row("finished line, fits", ":" + x(31) + "\n\n", { comment(x(31)) });
+    row("finished line, too long", "data:" + x(28) + "\n\n", { error });
+    row("finished comment, too long", ":" + x(32) + "\n\n", { error });
+    row("finished line that keeps nothing, too long", x(33) + "\n\n", { error });
+    row("finished line after data, too long", "data:" + x(20) + "\n:" + x(12) + "\n\n", { error });
     row("data of lines, fits", "data:1234567\ndata:12345678\ndata:1234\n\n",
         { message("1234567\n12345678\n1234") });
     row("data of lines, too long", "data:123456789\n"_ba.repeated(4), { error });
