@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "qssehttpserver.h"
+#include "qsseconnectionguard_p.h"
 #include "qssegate_p.h"
 #include "qsselistener_p.h"
 #include "qssepublishbody_p.h"
@@ -17,6 +18,7 @@
 Q_LOGGING_CATEGORY(lcHttp, "qsse.http", QtInfoMsg)
 
 using namespace std::chrono_literals;
+using Wait = QSseConnectionGuard::Wait;
 using Method = QSseHttpExchange::Method;
 using Status = QSseHttpExchange::Status;
 
@@ -29,12 +31,13 @@ public:
     void serveStream(QSseHttpExchange &exchange, const QList<QSseTopicFilter> &topics);
     void servePublish(QSseHttpExchange &exchange, const QString &topic);
     template<typename Serve> bool addRoute(const QString &pattern, Serve serve);
+    quint16 listen(std::unique_ptr<QSseListener> tcp, const QHostAddress &address, quint16 port);
 
     QSseHttpServer *q = nullptr;
     QSseServer *server = nullptr;
+    QSseConnectionGuard guard; // outlives the connections
     QHttpServer http;
     QSseGate gate;
-    int maximumBodySize = 1024 * 1024;
     QString errorString;
 };
 
@@ -117,10 +120,11 @@ void QSseHttpServerPrivate::servePublish(QSseHttpExchange &exchange, const QStri
     if (!gate.admitPublisher(exchange, onLoopback, &headers))
         return;
     const QByteArray body = exchange.request().body();
-    if (body.size() > maximumBodySize) {
-        exchange.refuse(Status::PayloadTooLarge,
-                        QSseHttpServer::tr("The body has more than %1 bytes").arg(maximumBodySize),
-                        headers);
+    if (body.size() > guard.limits().bodySize) {
+        exchange.refuse(
+            Status::PayloadTooLarge,
+            QSseHttpServer::tr("The body has more than %1 bytes").arg(guard.limits().bodySize),
+            headers);
         return;
     }
     const QSsePublishBody parsed = topic.isNull()
@@ -154,7 +158,8 @@ QSseHttpServer::QSseHttpServer(QSseServer *server, QObject *parent)
 {
     d->q = this;
     d->server = server;
-    d->http.setParent(this); // follows it into another thread
+    d->guard.setParent(this); // follows it into another thread
+    d->http.setParent(this);
 }
 
 QSseHttpServer::~QSseHttpServer() = default;
@@ -245,31 +250,117 @@ void QSseHttpServer::setTokenCookie(const QString &name)
     Q_EMIT tokenCookieChanged();
 }
 
+int QSseHttpServer::maximumHeadSize() const
+{
+    return d->guard.limits().headSize;
+}
+
+void QSseHttpServer::setMaximumHeadSize(int bytes)
+{
+    bytes = qMax(bytes, 1);
+    if (maximumHeadSize() == bytes)
+        return;
+    d->guard.setHeadSize(bytes);
+    Q_EMIT maximumHeadSizeChanged();
+}
+
 int QSseHttpServer::maximumBodySize() const
 {
-    return d->maximumBodySize;
+    return d->guard.limits().bodySize;
 }
 
 void QSseHttpServer::setMaximumBodySize(int bytes)
 {
-    if (d->maximumBodySize == bytes)
+    bytes = qMax(bytes, 0);
+    if (maximumBodySize() == bytes)
         return;
-    d->maximumBodySize = bytes;
+    d->guard.setBodySize(bytes);
     Q_EMIT maximumBodySizeChanged();
+}
+
+int QSseHttpServer::maximumConnections() const
+{
+    return d->guard.limits().connections;
+}
+
+void QSseHttpServer::setMaximumConnections(int count)
+{
+    count = qMax(count, 1);
+    if (maximumConnections() == count)
+        return;
+    d->guard.setConnections(count);
+    Q_EMIT maximumConnectionsChanged();
+}
+
+std::chrono::milliseconds QSseHttpServer::requestTimeout() const
+{
+    return d->guard.timeout(Wait::Request);
+}
+
+void QSseHttpServer::setRequestTimeout(std::chrono::milliseconds timeout)
+{
+    timeout = qMax(timeout, 0ms);
+    if (requestTimeout() == timeout)
+        return;
+    d->guard.setTimeout(Wait::Request, timeout);
+    Q_EMIT requestTimeoutChanged();
+}
+
+std::chrono::milliseconds QSseHttpServer::idleTimeout() const
+{
+    return d->guard.timeout(Wait::Idle);
+}
+
+void QSseHttpServer::setIdleTimeout(std::chrono::milliseconds timeout)
+{
+    timeout = qMax(timeout, 0ms);
+    if (idleTimeout() == timeout)
+        return;
+    d->guard.setTimeout(Wait::Idle, timeout);
+    Q_EMIT idleTimeoutChanged();
+}
+
+std::chrono::milliseconds QSseHttpServer::writeTimeout() const
+{
+    return d->guard.timeout(Wait::Writing);
+}
+
+void QSseHttpServer::setWriteTimeout(std::chrono::milliseconds timeout)
+{
+    timeout = qMax(timeout, 0ms);
+    if (writeTimeout() == timeout)
+        return;
+    d->guard.setTimeout(Wait::Writing, timeout);
+    Q_EMIT writeTimeoutChanged();
 }
 
 quint16 QSseHttpServer::listen(const QHostAddress &address, quint16 port)
 {
-    auto tcp = std::make_unique<QSseListener>();
-    tcp->setListenBacklogSize(ListenBacklog);
+    return d->listen(std::make_unique<QSseListener>(&d->guard), address, port);
+}
+
+#if QT_CONFIG(ssl)
+quint16 QSseHttpServer::listen(const QHostAddress &address, quint16 port,
+                               const QSslConfiguration &configuration)
+{
+    auto tcp = std::make_unique<QSseListener>(&d->guard);
+    tcp->setTls(configuration);
+    return d->listen(std::move(tcp), address, port);
+}
+#endif
+
+quint16 QSseHttpServerPrivate::listen(std::unique_ptr<QSseListener> tcp,
+                                      const QHostAddress &address, quint16 port)
+{
+    tcp->setListenBacklogSize(QSseHttpServer::ListenBacklog);
     if (!tcp->listen(address, port)) {
-        d->errorString = tcp->errorString();
+        errorString = tcp->errorString();
         qCWarning(lcHttp, "cannot listen on %ls port %d: %ls", qUtf16Printable(address.toString()),
-                  int(port), qUtf16Printable(d->errorString));
+                  int(port), qUtf16Printable(errorString));
         return 0;
     }
     const quint16 bound = tcp->serverPort();
-    d->http.bind(tcp.release()); // which makes itself the parent
+    http.bind(tcp.release()); // which makes itself the parent
     return bound;
 }
 
@@ -289,7 +380,10 @@ void QSseHttpServer::close()
 {
     const QList<QTcpServer *> servers = d->http.servers();
     for (QTcpServer *server : servers) {
-        server->close();
+        if (auto *listener = qobject_cast<QSseListener *>(server))
+            listener->close();
+        else
+            server->close();
         // The connections go with it, and a request on one may have called us: it is answered
         // first.
         QTimer::singleShot(0, server, &QObject::deleteLater);

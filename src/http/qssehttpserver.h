@@ -12,6 +12,11 @@
 #include <QtHttpServer/QHttpServer>
 #include <QtNetwork/QHostAddress>
 
+#if QT_CONFIG(ssl)
+#include <QtNetwork/QSslConfiguration>
+#endif
+
+#include <chrono>
 #include <memory>
 #include <utility>
 
@@ -34,8 +39,18 @@ class QSSE_HTTPSERVER_EXPORT QSseHttpServer : public QObject
     Q_PROPERTY(
         QStringList allowedHosts READ allowedHosts WRITE setAllowedHosts NOTIFY allowedHostsChanged)
     Q_PROPERTY(QString tokenCookie READ tokenCookie WRITE setTokenCookie NOTIFY tokenCookieChanged)
+    Q_PROPERTY(int maximumHeadSize READ maximumHeadSize WRITE setMaximumHeadSize NOTIFY
+                   maximumHeadSizeChanged)
     Q_PROPERTY(int maximumBodySize READ maximumBodySize WRITE setMaximumBodySize NOTIFY
                    maximumBodySizeChanged)
+    Q_PROPERTY(int maximumConnections READ maximumConnections WRITE setMaximumConnections NOTIFY
+                   maximumConnectionsChanged)
+    Q_PROPERTY(std::chrono::milliseconds requestTimeout READ requestTimeout WRITE setRequestTimeout
+                   NOTIFY requestTimeoutChanged)
+    Q_PROPERTY(std::chrono::milliseconds idleTimeout READ idleTimeout WRITE setIdleTimeout NOTIFY
+                   idleTimeoutChanged)
+    Q_PROPERTY(std::chrono::milliseconds writeTimeout READ writeTimeout WRITE setWriteTimeout NOTIFY
+                   writeTimeoutChanged)
 
 public:
     /*! How many connections may wait to be accepted: Qt's default of 50 turns bursts away. */
@@ -119,13 +134,45 @@ public:
     QString tokenCookie() const;
     void setTokenCookie(const QString &name);
 
-    /*! The most bytes a body to publish may have; 1 MiB. */
+    // Limits of all connections that are not streams yet. Those of requests hold for connections
+    // that come after they are set.
+
+    /*! The most bytes of a request's line and header fields, and of what follows a body that comes
+        in chunks; 16 KiB. A longer request line is answered with 414, more fields, or more than
+        96, with 431. */
+    int maximumHeadSize() const;
+    void setMaximumHeadSize(int bytes);
+    /*! The most bytes of a request's body, of any route; 1 MiB. A longer one is answered with 413
+        as soon as its length is known. All that is being read together may have 64 MiB; beyond it
+        503. */
     int maximumBodySize() const;
     void setMaximumBodySize(int bytes);
+    /*! The most connections; 4,096. Beyond it the one that waits longest for a further request is
+        closed, or, when there is none, the new one is answered with 503. */
+    int maximumConnections() const;
+    void setMaximumConnections(int count);
+    /*! How long a request may take from its first byte to its last, the first one of a connection
+        from its beginning, with the handshake of TLS; 10 s, 0 for ever. Then it is answered with
+        408. A connection on which nothing came is closed without an answer. */
+    std::chrono::milliseconds requestTimeout() const;
+    void setRequestTimeout(std::chrono::milliseconds timeout);
+    /*! How long a connection is kept for a further request; 60 s, 0 for ever. */
+    std::chrono::milliseconds idleTimeout() const;
+    void setIdleTimeout(std::chrono::milliseconds timeout);
+    /*! How long a client may read nothing of what it is answered; 30 s, 0 for ever. Then the
+        connection is cut. */
+    std::chrono::milliseconds writeTimeout() const;
+    void setWriteTimeout(std::chrono::milliseconds timeout);
 
     /*! Listens on \a address and \a port, 0 for any free one, and returns the port; 0 with
         errorString() when it cannot. */
     quint16 listen(const QHostAddress &address = QHostAddress::Any, quint16 port = 0);
+#if QT_CONFIG(ssl)
+    /*! The same for TLS, with \a configuration, which has the certificate and its key. HTTP/1.1
+        is spoken, not HTTP/2. */
+    quint16 listen(const QHostAddress &address, quint16 port,
+                   const QSslConfiguration &configuration);
+#endif
     /*! Why the last listen() failed. */
     QString errorString() const;
     /*! The ports listened on. */
@@ -137,7 +184,12 @@ Q_SIGNALS:
     void allowedOriginsChanged();
     void allowedHostsChanged();
     void tokenCookieChanged();
+    void maximumHeadSizeChanged();
     void maximumBodySizeChanged();
+    void maximumConnectionsChanged();
+    void requestTimeoutChanged();
+    void idleTimeoutChanged();
+    void writeTimeoutChanged();
 
 private:
     std::unique_ptr<QSseHttpServerPrivate> d;

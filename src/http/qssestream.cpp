@@ -85,7 +85,7 @@ bool QSsePrivate::admitStream(QSseHttpExchange &exchange, const QSseHeaders &hea
 bool QSsePrivate::openStream(QSseServer &server, QSseHttpExchange &exchange,
                              QSseSubscription subscription, const QSseHeaders &headers)
 {
-    if (const auto refusal = server.refusal(subscription, exchange.request().remoteAddress())) {
+    if (const auto refusal = server.refusal(subscription, exchange.remoteAddress())) {
         refuse(exchange, server, *refusal, headers);
         return false;
     }
@@ -95,7 +95,7 @@ bool QSsePrivate::openStream(QSseServer &server, QSseHttpExchange &exchange,
     }
 
     const QString lastEventId = QSseSubscribeRequest::lastEventId(exchange.header("Last-Event-ID"),
-                                                                  exchange.request().query());
+                                                                  QUrlQuery(exchange.url()));
     if (!lastEventId.isEmpty())
         subscription.lastEventId = lastEventId;
     subscription.responseHeaders += headers;

@@ -58,6 +58,10 @@ private Q_SLOTS:
     void publishJson();
     void publishJsonAllOrNone();
     void publishOnceForManyFilters();
+    void publishInManyWays_data();
+    void publishInManyWays();
+    void reusesTheConnection();
+    void waitsForLeave();
     void wildcards_data();
     void wildcards();
 
@@ -310,6 +314,62 @@ void tst_Curl::publishOnceForManyFilters()
     const QByteArray b = publish("/topics/many/b", "B");
     QTRY_COMPARE_WITH_TIMEOUT(stream.events(), (QByteArrayList { frame(a, "A"), frame(b, "B") }),
                               Patience);
+}
+
+void tst_Curl::publishInManyWays_data()
+{
+    QTest::addColumn<QByteArrayList>("arguments");
+    QTest::newRow("chunked") << QByteArrayList { "-H", "Transfer-Encoding: chunked" };
+    QTest::newRow("HTTP/1.0") << QByteArrayList { "--http1.0" };
+    QTest::newRow("asking for HTTP/2") << QByteArrayList { "--http2" };
+    QTest::newRow("closing") << QByteArrayList { "-H", "Connection: close" };
+}
+
+// Nothing of it makes a difference to what is published.
+void tst_Curl::publishInManyWays()
+{
+    QFETCH(QByteArrayList, arguments);
+    Curl stream(m_hub->url("/events?topic=ways"));
+    QTRY_VERIFY_WITH_TIMEOUT(stream.isOpen(), Patience);
+    const QByteArray body(200'000, 'x');
+    Curl post(m_hub->url("/topics/ways"), Curl::post() + arguments, body);
+    QVERIFY(post.waitForFinished());
+    QVERIFY2(post.exitCode() == 0, post.errors().constData());
+    QVERIFY2(post.output().contains("HTTP/1.1 200 OK\r\n"), post.output().constData());
+    const QByteArray id = post.output().mid(post.output().lastIndexOf("\r\n\r\n") + 4);
+    QTRY_COMPARE_WITH_TIMEOUT(stream.events(), QByteArrayList { frame(id, body) }, Patience);
+}
+
+void tst_Curl::reusesTheConnection()
+{
+    const QByteArray url = m_hub->url("/healthz");
+    Curl curl(url, { "-w", "%{num_connects}\n", url, url });
+    QVERIFY(curl.waitForFinished());
+    QCOMPARE(curl.exitCode(), 0);
+    QCOMPARE(curl.output().count("HTTP/1.1 200 OK"), 3);
+    QCOMPARE(curl.output().count("1\n"), 1);
+    QVERIFY2(curl.output().endsWith("0\n"), curl.output().constData());
+}
+
+// curl sends a body only when it is told to go on, and not when it is refused before.
+void tst_Curl::waitsForLeave()
+{
+    const auto post = [this](const QByteArray &body) {
+        auto curl = std::make_unique<ChildProcess>(
+            QStringLiteral("curl"),
+            QByteArrayList { "-sSi", "--noproxy", "*", "-H", "Expect: 100-continue",
+                             "--expect100-timeout", "60", "-w", "%{size_upload}", "--data-binary",
+                             "@-", m_hub->url("/topics/a") });
+        curl->start(body);
+        curl->waitForFinished();
+        return curl->output();
+    };
+    const QByteArray fine = post("x");
+    QVERIFY2(fine.startsWith("HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\n"), fine.constData());
+    QVERIFY2(fine.endsWith('1'), fine.constData());
+    const QByteArray large = post(QByteArray(2'000'000, 'x'));
+    QVERIFY2(large.startsWith("HTTP/1.1 413 "), large.constData());
+    QVERIFY2(large.endsWith("bytes\n0"), large.constData());
 }
 
 void tst_Curl::wildcards_data()
