@@ -1,16 +1,28 @@
 // SPDX-License-Identifier: MIT
 // qsse-hub: a ready server. Publish by POST, subscribe by GET.
 
-#include "loadgenerator.h"
 #include "openfiles.h"
+#include "options.h"
 #include "signalwatcher.h"
 
 #include <QSseHttpServer>
 #include <QSseServer>
 #include <qsseversion.h>
 
-#include <QtCore/QCommandLineParser>
+#ifdef QSSE_HUB_HAS_JWT
+#include <QSseJwtVerifier>
+#endif
+#ifdef QSSE_HUB_HAS_SQLITELOG
+#include <QSseSqliteLog>
+#endif
+
 #include <QtCore/QCoreApplication>
+#include <QtCore/QFile>
+#if QT_CONFIG(ssl)
+#include <QtNetwork/QSslCertificate>
+#include <QtNetwork/QSslConfiguration>
+#include <QtNetwork/QSslKey>
+#endif
 
 #include <cstdio>
 #include <optional>
@@ -19,112 +31,11 @@ using namespace std::chrono_literals;
 
 namespace {
 
-struct Options
-{
-    QHostAddress address = QHostAddress(QHostAddress::LocalHost);
-    quint16 port = 8080;
-    std::optional<std::chrono::milliseconds> keepAlive;
-    std::optional<int> history;
-    std::optional<int> threads;
-    std::optional<LoadGenerator::Options> load;
-    QString error;
-};
+constexpr auto CloseGrace = 2s;
 
 QString tr(const char *text)
 {
     return QCoreApplication::translate("qsse-hub", text);
-}
-
-// ADDR:PORT, with an IPv6 address in brackets.
-bool parseListen(const QString &text, Options *options)
-{
-    const qsizetype colon = text.lastIndexOf(QLatin1Char(':'));
-    QString host = text.left(qMax(colon, qsizetype(0)));
-    if (host.startsWith(QLatin1Char('[')) && host.endsWith(QLatin1Char(']')))
-        host = host.mid(1, host.size() - 2);
-    if (host == QLatin1String("localhost"))
-        host = QStringLiteral("127.0.0.1");
-    bool isPort = false;
-    options->port = text.mid(colon + 1).toUShort(&isPort);
-    return options->address.setAddress(host) && isPort;
-}
-
-std::optional<int> parseCount(const QString &text)
-{
-    bool isNumber = false;
-    const int number = text.toInt(&isNumber);
-    return isNumber && number >= 0 ? std::make_optional(number) : std::nullopt;
-}
-
-Options parseOptions()
-{
-    QCommandLineParser parser;
-    parser.setApplicationDescription(
-        tr("A Server-Sent Events hub.\n\n"
-           "  GET  /events?topic=FILTER&topic=FILTER   an event stream\n"
-           "  POST /topics/TOPIC?event=E&id=I&retry=R  publishes the body, answers its id\n"
-           "  POST /publish                            publishes {topic, data, event, id, retry}\n"
-           "                                           or an array of them, answers their ids\n"
-           "  GET  /healthz                            answers 200 while the hub runs"));
-    const QCommandLineOption help = parser.addHelpOption();
-    const QCommandLineOption version = parser.addVersionOption();
-    const QCommandLineOption listen(QStringLiteral("listen"),
-                                    tr("Listen on <ADDR:PORT>; port 0 takes any free one."),
-                                    QStringLiteral("ADDR:PORT"), QStringLiteral("127.0.0.1:8080"));
-    const QCommandLineOption keepAlive(
-        QStringLiteral("keep-alive"),
-        tr("Send a comment after <MS> milliseconds of silence, 0 for never (15000)."),
-        QStringLiteral("MS"));
-    const QCommandLineOption history(
-        QStringLiteral("history"),
-        tr("Keep the last <N> events of each topic for clients that reconnect (1000)."),
-        QStringLiteral("N"));
-    const QCommandLineOption threads(
-        QStringLiteral("threads"),
-        tr("Send from <N> threads, 0 for the one that reads requests (1)."), QStringLiteral("N"));
-    const QCommandLineOption generate(QStringLiteral("generate"),
-                                      tr("Publish R events a second of B bytes under T, for "
-                                         "measuring: <topic=T,rate=R,bytes=B>."),
-                                      QStringLiteral("topic=T,rate=R,bytes=B"));
-    parser.addOptions({ listen, keepAlive, history, threads, generate });
-    Options options;
-    // Not process(), which would end with 1 where all other bad arguments end with 2.
-    if (!parser.parse(QCoreApplication::arguments())) {
-        options.error = parser.errorText();
-        return options;
-    }
-    if (parser.isSet(help) || parser.isSet(QStringLiteral("help-all")))
-        parser.showHelp();
-    if (parser.isSet(version))
-        parser.showVersion();
-    if (!parser.positionalArguments().isEmpty())
-        options.error =
-            tr("Unexpected argument '%1'").arg(parser.positionalArguments().constFirst());
-    if (!parseListen(parser.value(listen), &options))
-        options.error = tr("--listen needs ADDR:PORT");
-    if (parser.isSet(keepAlive)) {
-        if (const std::optional<int> ms = parseCount(parser.value(keepAlive)))
-            options.keepAlive = std::chrono::milliseconds(*ms);
-        else
-            options.error = tr("--keep-alive needs a number of milliseconds");
-    }
-    if (parser.isSet(history)) {
-        options.history = parseCount(parser.value(history));
-        if (!options.history)
-            options.error = tr("--history needs a number of events");
-    }
-    if (parser.isSet(threads)) {
-        options.threads = parseCount(parser.value(threads));
-        if (!options.threads)
-            options.error = tr("--threads needs a number of threads");
-    }
-    if (parser.isSet(generate)) {
-        QString error;
-        options.load = LoadGenerator::parse(parser.value(generate), &error);
-        if (!options.load)
-            options.error = QLatin1String("--generate: ") + error;
-    }
-    return options;
 }
 
 void print(FILE *stream, const QString &line)
@@ -140,6 +51,105 @@ QString hostInUrl(const QHostAddress &address)
         : address.toString();
 }
 
+// Each of these returns what is wrong, or nothing.
+
+QString openStore(const Options &options, QSseServer *server)
+{
+    if (options.storeFile.isEmpty())
+        return QString();
+#ifdef QSSE_HUB_HAS_SQLITELOG
+    const auto log = std::make_shared<QSseSqliteLog>(options.storeFile);
+    if (!log->open())
+        return log->errorString();
+    server->setEventLog(log);
+    return QString();
+#else
+    Q_UNUSED(server)
+    return tr("This hub was built without Qt Sql, so without --store");
+#endif
+}
+
+QString requireTokens(const Options &options, QSseHttpServer *http)
+{
+    if (options.jwtKeyFile.isEmpty())
+        return QString();
+#ifdef QSSE_HUB_HAS_JWT
+    QFile file(options.jwtKeyFile);
+    if (!file.open(QIODevice::ReadOnly))
+        return options.jwtKeyFile + QLatin1String(": ") + file.errorString();
+    using Algorithm = QSseJwtVerifier::Algorithm;
+    const QMap<QString, Algorithm> algorithms {
+        { QStringLiteral("HS256"), Algorithm::HS256 },
+        { QStringLiteral("RS256"), Algorithm::RS256 },
+        { QStringLiteral("ES256"), Algorithm::ES256 },
+    };
+    if (!algorithms.contains(options.jwtAlgorithm))
+        return tr("--jwt-algorithm needs HS256, RS256 or ES256");
+    QSseJwtVerifier verifier(algorithms.value(options.jwtAlgorithm), file.readAll().trimmed());
+    if (!verifier.isValid())
+        return options.jwtKeyFile + QLatin1String(": ") + verifier.errorString();
+    verifier.setAudience(options.jwtAudience);
+    verifier.setAnonymousSubscribe(options.anonymousSubscribe);
+    http->setAuthorizer(verifier.authorizer());
+    return QString();
+#else
+    Q_UNUSED(http)
+    return tr("This hub was built without libjwt, so without --jwt-key-file");
+#endif
+}
+
+#if QT_CONFIG(ssl)
+std::optional<QSslConfiguration> readTls(const Options &options, QString *error)
+{
+    QSslConfiguration tls = QSslConfiguration::defaultConfiguration();
+    QFile keyFile(options.keyFile);
+    const QList<QSslCertificate> chain = QSslCertificate::fromPath(options.certificateFile);
+    if (chain.isEmpty())
+        *error = tr("There is no certificate in '%1'").arg(options.certificateFile);
+    else if (!keyFile.open(QIODevice::ReadOnly))
+        *error = options.keyFile + QLatin1String(": ") + keyFile.errorString();
+    const QByteArray pem = keyFile.isOpen() ? keyFile.readAll() : QByteArray();
+    for (const QSsl::KeyAlgorithm algorithm : { QSsl::Rsa, QSsl::Ec }) {
+        const QSslKey key(pem, algorithm);
+        if (key.isNull() || chain.isEmpty())
+            continue;
+        tls.setLocalCertificateChain(chain);
+        tls.setPrivateKey(key);
+        return tls;
+    }
+    if (error->isEmpty())
+        *error = tr("There is no private key in '%1'").arg(options.keyFile);
+    return std::nullopt;
+}
+#endif
+
+QString listen(const Options &options, QSseHttpServer *http)
+{
+    quint16 port = 0;
+    QLatin1String scheme("http");
+    if (options.certificateFile.isEmpty()) {
+        port = http->listen(options.address, options.port);
+    } else {
+#if QT_CONFIG(ssl)
+        QString error;
+        const std::optional<QSslConfiguration> tls = readTls(options, &error);
+        if (!tls)
+            return error;
+        port = http->listen(options.address, options.port, *tls);
+        scheme = QLatin1String("https");
+#else
+        return tr("This hub's Qt has no TLS");
+#endif
+    }
+    if (port == 0)
+        return http->errorString();
+    print(stdout,
+          QStringLiteral("listening on %1://%2:%3")
+              .arg(scheme, hostInUrl(options.address))
+              .arg(port));
+    return QString();
+}
+
 } // namespace
 
 int main(int argc, char *argv[])
@@ -147,45 +157,42 @@ int main(int argc, char *argv[])
     QCoreApplication app(argc, argv);
     QCoreApplication::setApplicationName(QStringLiteral("qsse-hub"));
     QCoreApplication::setApplicationVersion(QStringLiteral(QSSE_VERSION_STR));
-    const Options options = parseOptions();
-    if (!options.error.isEmpty()) {
-        print(stderr, QLatin1String("qsse-hub: ") + options.error);
+    QString error;
+    const std::optional<Options> options = Options::parse(QCoreApplication::arguments(), &error);
+    if (!options) {
+        print(stderr, QLatin1String("qsse-hub: ") + error);
         return 2;
     }
 
     raiseOpenFileLimit();
     QSseServer server;
-    if (options.keepAlive)
-        server.setKeepAliveInterval(*options.keepAlive);
-    if (options.history)
-        server.setHistorySize(*options.history);
-    if (options.threads)
-        server.setWorkerThreads(*options.threads);
-
     QSseHttpServer http(&server);
     http.addEventStream(QStringLiteral("/events"));
     http.addPublishEndpoint(QStringLiteral("/topics"));
     http.addPublishEndpoint(QStringLiteral("/publish"));
     http.route(QStringLiteral("/healthz"), [] { return "ok\n"; });
-    const quint16 port = http.listen(options.address, options.port);
-    if (port == 0) {
-        print(stderr, QLatin1String("qsse-hub: ") + http.errorString());
+    error = openStore(*options, &server);
+    for (const Options::Setting &set : options->settings)
+        set(server, http);
+    if (error.isEmpty())
+        error = requireTokens(*options, &http);
+    if (error.isEmpty())
+        error = listen(*options, &http);
+    if (!error.isEmpty()) {
+        print(stderr, QLatin1String("qsse-hub: ") + error);
         return 1;
     }
 
     std::optional<LoadGenerator> load;
-    if (options.load)
-        load.emplace(&server, *options.load);
+    if (options->load)
+        load.emplace(&server, *options->load);
 
     SignalWatcher signalWatcher;
     QObject::connect(&signalWatcher, &SignalWatcher::terminationRequested, &server, [&] {
         load.reset();
         http.close();
-        server.close(2s);
+        server.close(CloseGrace);
     });
     QObject::connect(&server, &QSseServer::closed, &app, &QCoreApplication::quit);
-
-    print(stdout,
-          QStringLiteral("listening on http://%1:%2").arg(hostInUrl(options.address)).arg(port));
     return QCoreApplication::exec();
 }
