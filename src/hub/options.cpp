@@ -29,8 +29,6 @@ const std::vector<NumberFlag> &numberFlags()
     using Server = QSseServer;
     using Http = QSseHttpServer;
     static const std::vector<NumberFlag> flags {
-        { "threads", QT_TR_NOOP("Send from <N> threads, 0 for the one that reads requests (1)."),
-          [](Server &s, Http &, int n) { s.setWorkerThreads(n); } },
         { "keep-alive", QT_TR_NOOP("Send a comment after <N> ms of silence, 0 for never (15000)."),
           [](Server &s, Http &, int n) { s.setKeepAliveInterval(milliseconds(n)); } },
         { "retry", QT_TR_NOOP("Tell clients to reconnect after <N> ms (2000)."),
@@ -41,6 +39,8 @@ const std::vector<NumberFlag> &numberFlags()
           [](Server &s, Http &, int n) { s.setMaximumHistoryBytes(n); } },
         { "history-age", QT_TR_NOOP("Keep events for at most <N> ms, 0 for no such limit (0)."),
           [](Server &s, Http &, int n) { s.setHistoryAge(milliseconds(n)); } },
+        { "threads", QT_TR_NOOP("Send from <N> threads, 0 for the one that reads requests (1)."),
+          [](Server &s, Http &, int n) { s.setWorkerThreads(n); } },
         { "max-subscribers", QT_TR_NOOP("Take at most <N> subscribers (100000)."),
           [](Server &s, Http &, int n) { s.setMaximumSubscribers(n); } },
         { "max-subscribers-per-address",
@@ -131,7 +131,11 @@ public:
 private:
     void addFlag(const char *name, const QString &text, const char *valueName);
     QStringList values(const QString &name) const;
-    QString value(const QString &name) const { return values(name).value(0); }
+    QString value(const QString &name) const // the last one wins
+    {
+        const QStringList all = values(name);
+        return all.isEmpty() ? QString() : all.constLast();
+    }
     QStringList values(const char *name) const { return values(QString::fromLatin1(name)); }
     QString value(const char *name) const { return value(QString::fromLatin1(name)); }
     bool isSet(const char *name) const;

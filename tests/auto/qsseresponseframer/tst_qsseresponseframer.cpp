@@ -42,9 +42,9 @@ Outcome frame(const Request &request, const QByteArray &bytes, qsizetype pieceSi
     return outcome;
 }
 
-constexpr Request get {};
+constexpr Request plainGet {};
 constexpr Request head { true };
-constexpr Request get10 { false, true };
+constexpr Request keptGet { false, true };
 constexpr Request last { false, false, true };
 constexpr Request upgrade { false, false, false, true };
 
@@ -69,23 +69,24 @@ void TestQSseResponseFramer::responses_data()
     const QByteArray chunks = "2\r\nab\r\n1;x\r\n0\r\n0\r\nX: y\r\n\r\n";
     const QByteArray close = "Connection: close\r\n";
 
-    row("length", get, ok + length + "ab" + "more", ok + length + "ab", true, false);
-    row("incomplete", get, ok + length + "a", ok + length + "a", false, false);
-    row("no body", get, ok + "Content-Length: 0\r\n\r\nmore", ok + "Content-Length: 0\r\n\r\n",
+    row("length", plainGet, ok + length + "ab" + "more", ok + length + "ab", true, false);
+    row("incomplete", plainGet, ok + length + "a", ok + length + "a", false, false);
+    row("no body", plainGet, ok + "Content-Length: 0\r\n\r\nmore", ok + "Content-Length: 0\r\n\r\n",
         true, false);
-    row("chunks", get, ok + chunked + chunks + "more", ok + chunked + chunks, true, false);
-    row("until the end", get, ok + "\r\nabc", ok + close + "\r\nabc", false, true);
+    row("chunks", plainGet, ok + chunked + chunks + "more", ok + chunked + chunks, true, false);
+    row("until the end", plainGet, ok + "\r\nabc", ok + close + "\r\nabc", false, true);
     row("HEAD", head, ok + length + "ab", ok + length, true, false);
     row("HEAD without length", head, ok + "\r\n", ok + "\r\n", true, false);
-    row("204", get, "HTTP/1.1 204 No Content\r\n\r\nx", "HTTP/1.1 204 No Content\r\n\r\n", true,
-        false);
-    row("304", get, "HTTP/1.1 304 \r\nContent-Length: 9\r\n\r\n",
+    row("204", plainGet, "HTTP/1.1 204 No Content\r\n\r\nx", "HTTP/1.1 204 No Content\r\n\r\n",
+        true, false);
+    row("304", plainGet, "HTTP/1.1 304 \r\nContent-Length: 9\r\n\r\n",
         "HTTP/1.1 304 \r\nContent-Length: 9\r\n\r\n", true, false);
-    row("interim", get, "HTTP/1.1 103 Early Hints\r\nX: y\r\n\r\n" + ok + length + "ab",
+    row("interim", plainGet, "HTTP/1.1 103 Early Hints\r\nX: y\r\n\r\n" + ok + length + "ab",
         "HTTP/1.1 103 Early Hints\r\nX: y\r\n\r\n" + ok + length + "ab", true, false);
     row("last", last, ok + length + "ab", ok + close + length + "ab", true, true);
-    row("server closes", get, ok + close + length + "ab", ok + close + length + "ab", true, true);
-    row("HTTP/1.0 kept", get10, ok + length + "ab",
+    row("server closes", plainGet, ok + close + length + "ab", ok + close + length + "ab", true,
+        true);
+    row("HTTP/1.0 kept", keptGet, ok + length + "ab",
         ok + "Connection: keep-alive\r\n" + length + "ab", true, false);
     row("upgrade denied", upgrade, "HTTP/1.1 403 No\r\n\r\n",
         "HTTP/1.1 403 No\r\n" + close + "\r\n", true, true);
@@ -111,7 +112,7 @@ void TestQSseResponseFramer::headTooLong()
 {
     const QByteArray bytes(QSseResponseFramer::MaximumHead + 10, 'x');
     for (const qsizetype size : { bytes.size(), qsizetype(1000) }) {
-        const Outcome outcome = frame(get, bytes, size);
+        const Outcome outcome = frame(plainGet, bytes, size);
         QCOMPARE(outcome.sent, bytes);
         QVERIFY(!outcome.isComplete);
         QVERIFY(outcome.isLast);
