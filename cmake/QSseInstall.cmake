@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-# The CMake package: find_package(QSse COMPONENTS Core Server HttpServer Client).
+# The CMake package: find_package(QSse COMPONENTS Core SqliteLog Server HttpServer Client).
 include(CMakePackageConfigHelpers)
 
 set(package_dir ${CMAKE_INSTALL_LIBDIR}/cmake/QSse)

@@ -13,7 +13,7 @@ target_compile_definitions(qsse_build_flags INTERFACE
 )
 if(CMAKE_CXX_COMPILER_ID MATCHES "GNU|Clang")
     target_compile_options(qsse_build_flags INTERFACE
-        -Wall -Wextra $<$<BOOL:${QSSE_WERROR}>:-Werror>)
+        -fno-semantic-interposition -Wall -Wextra $<$<BOOL:${QSSE_WERROR}>:-Werror>)
     if(QSSE_SANITIZE)
         # Everything is instrumented, also what links our libraries in this build.
         add_compile_options(-fsanitize=${QSSE_SANITIZE} -fno-omit-frame-pointer

@@ -112,12 +112,16 @@ public:
     virtual qint64 maximumBytes() const = 0;
     virtual void setMaximumBytes(qint64 bytes) = 0;
 
+    /*! Whether events outlive the process, so that flush() takes its time. Unless reimplemented,
+        false. */
+    virtual bool isDurable() const;
     /*! Calls \a done, in any thread, once all that was appended before is stored as durably as this
         log does it, with an empty text; or with an error in one translated line when some of it is
         not. Unless reimplemented, at once. */
     virtual void flush(std::function<void(const QString &error)> done);
     /*! Has \a handler called, in any thread and with one translated line, when the log cannot keep
-        its promise. It must not call the log. Unless reimplemented, there is nothing to tell. */
+        its promise. It must not call the log. The handler before is not called any more, and has
+        returned. Unless reimplemented, there is nothing to tell. */
     virtual void setErrorHandler(std::function<void(const QString &text)> handler);
 };
 

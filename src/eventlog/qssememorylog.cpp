@@ -7,6 +7,8 @@
 #include <QtCore/QSet>
 
 #include <algorithm>
+#include <charconv>
+#include <iterator>
 #include <limits>
 #include <queue>
 #include <variant>
@@ -16,6 +18,11 @@ using namespace std::chrono_literals;
 using Kept = QSseKeptEvent;
 
 QSseEventLog::~QSseEventLog() = default;
+
+bool QSseEventLog::isDurable() const
+{
+    return false;
+}
 
 void QSseEventLog::flush(std::function<void(const QString &error)> done)
 {
@@ -77,6 +84,11 @@ EventIterator firstAfter(const Topic &topic, quint64 position)
     return std::upper_bound(topic.events.begin(), topic.events.end(), position, isBefore);
 }
 
+std::pair<QByteArray, QString> keyOf(const Kept &event)
+{
+    return { event.event.idUtf8(), event.event.topic() };
+}
+
 bool areExact(const QList<QSseTopicFilter> &filters)
 {
     return std::all_of(filters.begin(), filters.end(),
@@ -85,7 +97,7 @@ bool areExact(const QList<QSseTopicFilter> &filters)
 
 } // namespace
 
-QSseMemoryLogPrivate::QSseMemoryLogPrivate() : epoch(makeEpoch()) { }
+QSseMemoryLogPrivate::QSseMemoryLogPrivate() : epoch(makeEpoch()), idPrefix(epoch + '-') { }
 
 QSseMemoryLogPrivate::~QSseMemoryLogPrivate() = default;
 
@@ -94,7 +106,7 @@ Kept::Time QSseMemoryLogPrivate::now() const
     return std::chrono::steady_clock::now();
 }
 
-bool QSseMemoryLogPrivate::store(const KeptPointer &)
+bool QSseMemoryLogPrivate::store(const std::shared_ptr<Kept> &)
 {
     return false;
 }
@@ -105,19 +117,21 @@ void QSseMemoryLogPrivate::forgotten(const Topic &) { }
 
 QByteArray QSseMemoryLogPrivate::idAt(quint64 position) const
 {
-    const QByteArray number = QByteArray::number(position);
+    char digits[std::numeric_limits<quint64>::digits10 + 1];
+    const char *const end = std::to_chars(std::begin(digits), std::end(digits), position).ptr;
     QByteArray id;
-    id.reserve(epoch.size() + 1 + number.size());
-    return id.append(epoch).append('-').append(number);
+    id.reserve(idPrefix.size() + (end - digits));
+    return id.append(idPrefix).append(digits, end - digits);
 }
 
 // The last position that ids of the same epoch stand for, if the epoch is one of this log's.
 std::optional<quint64> QSseMemoryLogPrivate::lastOfEpoch(const QByteArray &id) const
 {
-    const QByteArray epochOfId = id.first(qMax(qsizetype(0), id.indexOf('-')));
-    if (epochOfId == epoch)
+    if (id.startsWith(idPrefix))
         return head;
-    const auto past = pastEpochs.constFind(epochOfId);
+    if (pastEpochs.isEmpty())
+        return std::nullopt;
+    const auto past = pastEpochs.constFind(id.first(qMax(qsizetype(0), id.indexOf('-'))));
     return past == pastEpochs.constEnd() ? std::nullopt : std::optional<quint64>(*past);
 }
 
@@ -138,6 +152,15 @@ QSseMemoryLogPrivate::KeptPointer QSseMemoryLogPrivate::find(const Topic &topic,
     if (next == topic.events.begin() || (*std::prev(next))->position != position)
         return nullptr;
     return *std::prev(next);
+}
+
+// Where in the topic an event with the id is, if there is one.
+quint64 QSseMemoryLogPrivate::positionOf(const Topic &topic, const QByteArray &id) const
+{
+    const Kept *event = callersIds.value(id);
+    if (!event || event->event.topic() != topic.name)
+        event = shadowedIds.value({ id, topic.name });
+    return event ? event->position : positionIn(id).value_or(0);
 }
 
 Topic &QSseMemoryLogPrivate::topic(const QString &name)
@@ -163,7 +186,7 @@ void QSseMemoryLogPrivate::append(const std::shared_ptr<Kept> &event)
     event->position = ++head;
     event->appendedAt = time;
     if (event->event.ttl() >= 0ms)
-        event->end = after(time, remainingTtl(event->event));
+        event->end = after(now(), remainingTtl(event->event));
     const QByteArray id = event->event.idUtf8();
     // An id of ours belongs to the event it was made for: readers who saw that must not be taken to
     // this one, into which its publisher made it.
@@ -186,12 +209,11 @@ void QSseMemoryLogPrivate::push(Topic &topic, const std::shared_ptr<Kept> &event
     const quint64 position = event->position;
     topic.lastPosition = position;
     topic.events.push_back(event);
-    topic.bytes += event->memory();
-    bytes += event->memory();
-    if (event->hasCallersId) {
-        callersIds.insert(event->event.idUtf8(), position);
-        topic.callersIds.insert(event->event.idUtf8(), position);
-    }
+    const qint64 memory = event->memory();
+    topic.bytes += memory;
+    bytes += memory;
+    if (event->hasCallersId)
+        addCallersId(*event);
     if (event->end != Kept::Never)
         byEnd.emplace(std::pair(event->end, position), &topic);
     if (topic.events.size() == 1) {
@@ -200,21 +222,30 @@ void QSseMemoryLogPrivate::push(Topic &topic, const std::shared_ptr<Kept> &event
     }
 }
 
-void QSseMemoryLogPrivate::take(Topic &topic, Events::const_iterator at)
+QSseMemoryLogPrivate::KeptPointer QSseMemoryLogPrivate::take(Topic &topic, Events::iterator at)
 {
-    const KeptPointer event = *at;
+    const KeptPointer event = std::move(*at);
     const bool isOldest = at == topic.events.begin();
-    topic.events.erase(at);
-    topic.bytes -= event->memory();
-    bytes -= event->memory();
+    if (isOldest)
+        topic.events.pop_front(); // erase() does more
+    else
+        topic.events.erase(at);
+    const qint64 memory = event->memory();
+    topic.bytes -= memory;
+    bytes -= memory;
     if (event->hasCallersId)
-        forgetCallersId(topic, *event);
+        removeCallersId(*event);
     if (event->end != Kept::Never)
         byEnd.erase({ event->end, event->position });
-    if (!isOldest)
-        return;
+    if (isOldest)
+        updateOldest(topic, event->position);
+    return event;
+}
+
+void QSseMemoryLogPrivate::updateOldest(Topic &topic, quint64 before)
+{
     // With its node: in a full log this happens for each event.
-    auto node = byOldest.extract(event->position);
+    auto node = byOldest.extract(before);
     if (!topic.events.empty()) {
         node.key() = topic.events.front()->position;
         byOldest.insert(std::move(node));
@@ -222,20 +253,31 @@ void QSseMemoryLogPrivate::take(Topic &topic, Events::const_iterator at)
     updateAgeEnd(topic);
 }
 
-void QSseMemoryLogPrivate::forgetCallersId(Topic &topic, const Kept &event)
+void QSseMemoryLogPrivate::addCallersId(const Kept &event)
 {
-    for (QHash<QByteArray, quint64> *ids : { &callersIds, &topic.callersIds }) {
-        const auto found = ids->constFind(event.event.idUtf8());
-        if (found != ids->constEnd() && *found == event.position)
-            ids->erase(found);
-    }
+    const Kept *&newest = callersIds[event.event.idUtf8()];
+    if (newest && newest->event.topic() != event.event.topic())
+        shadowedIds.insert(keyOf(*newest), newest);
+    if (!shadowedIds.isEmpty())
+        shadowedIds.remove(keyOf(event));
+    newest = &event;
+}
+
+void QSseMemoryLogPrivate::removeCallersId(const Kept &event)
+{
+    const auto found = callersIds.constFind(event.event.idUtf8());
+    if (found != callersIds.constEnd() && *found == &event)
+        callersIds.erase(found);
+    else if (shadowedIds.value(keyOf(event)) == &event)
+        shadowedIds.remove(keyOf(event));
 }
 
 void QSseMemoryLogPrivate::updateAgeEnd(Topic &topic)
 {
     const std::chrono::milliseconds age = retentionOf(topic).age;
     const bool hasEnd = age >= 0ms && !topic.events.empty();
-    const Time end = hasEnd ? after(topic.events.front()->appendedAt, age) : Kept::Never;
+    const Time end =
+        hasEnd ? after(qMax(agesFrom, topic.events.front()->appendedAt), age) : Kept::Never;
     if (end == topic.ageEnd)
         return;
     if (topic.ageEnd != Kept::Never)
@@ -248,11 +290,10 @@ void QSseMemoryLogPrivate::updateAgeEnd(Topic &topic)
 // The topic's oldest.
 void QSseMemoryLogPrivate::drop(Topic &topic)
 {
-    const KeptPointer event = topic.events.front();
+    const KeptPointer event = take(topic, topic.events.begin());
     const bool counts = event->end > time;
     if (counts)
         topic.droppedUpTo = qMax(topic.droppedUpTo, event->position);
-    take(topic, topic.events.begin());
     if (event->isStored)
         dropped(topic, *event, counts);
 }
@@ -278,25 +319,27 @@ void QSseMemoryLogPrivate::enforceAllLimits()
     refresh();
 }
 
-void QSseMemoryLogPrivate::refresh()
+void QSseMemoryLogPrivate::refresh(int maximumDrops)
 {
+    // Most logs have no need for the time, and asking for it is a good part of an append.
+    if (agesFrom == Kept::Never && byEnd.empty())
+        return;
     time = now();
-    dropOver(std::numeric_limits<int>::max());
+    dropOver(maximumDrops);
 }
 
-void QSseMemoryLogPrivate::refreshForAppend()
+void QSseMemoryLogPrivate::useAge(const QSseRetention &retention)
 {
-    time = now();
-    dropOver(DropsPerAppend);
+    if (retention.age >= 0ms && agesFrom == Kept::Never)
+        agesFrom = now();
 }
 
 void QSseMemoryLogPrivate::dropOver(int atMost)
 {
     for (; atMost > 0 && !byEnd.empty() && byEnd.begin()->first.first <= time; --atMost) {
         const auto [key, topic] = *byEnd.begin();
-        const EventIterator at = std::prev(firstAfter(*topic, key.second));
-        const KeptPointer event = *at;
-        take(*topic, at);
+        const auto index = std::prev(firstAfter(*topic, key.second)) - topic->events.cbegin();
+        const KeptPointer event = take(*topic, topic->events.begin() + index);
         if (event->isStored)
             dropped(*topic, *event, false);
     }
@@ -331,11 +374,13 @@ void QSseMemoryLogPrivate::forget(Topic *topic)
     forgotten(node.mapped());
 }
 
-void QSseMemoryLogPrivate::restore(std::shared_ptr<Kept> event)
+void QSseMemoryLogPrivate::restore(const std::shared_ptr<Kept> &event)
 {
     event->hasCallersId = !lastOfEpoch(event->event.idUtf8());
-    event->frame = event->event.encode();
     event->isStored = true;
+    event->frame = event->event.encode();
+    if (event->event.ttl() >= 0ms)
+        event->end = after(time, remainingTtl(event->event));
     head = qMax(head, event->position);
     Topic &topic = this->topic(event->event.topic());
     push(topic, event);
@@ -350,6 +395,28 @@ void QSseMemoryLogPrivate::restoreDropped(const QString &name, quint64 position)
     topic.lastPosition = qMax(topic.lastPosition, position);
     if (topic.events.empty() && !topic.retention)
         setRemoved(&topic);
+}
+
+void QSseMemoryLogPrivate::restoreForgotten(quint64 forgotten, quint64 lost)
+{
+    head = qMax(head, qMax(forgotten, lost));
+    forgottenUpTo = qMax(forgottenUpTo, qMax(forgotten, lost));
+    for (auto &[name, topic] : topics) {
+        topic.droppedUpTo = qMax(topic.droppedUpTo, lost);
+        topic.lastPosition = qMax(topic.lastPosition, lost);
+    }
+}
+
+void QSseMemoryLogPrivate::reset()
+{
+    for (auto &[name, topic] : topics) {
+        while (!topic.events.empty())
+            take(topic, topic.events.begin());
+        topic.droppedUpTo = topic.lastPosition = topic.removal = 0;
+    }
+    removed.clear();
+    pastEpochs.clear();
+    forgottenUpTo = head = 0;
 }
 
 // To each topic once.
@@ -431,7 +498,7 @@ QSseLoggedEventPointer QSseMemoryLog::append(QSseEvent event)
         kept->event.setOccurredAt(QDateTime::currentDateTimeUtc());
 
     const std::lock_guard locker(d->mutex);
-    d->refreshForAppend();
+    d->refresh(DropsPerAppend);
     d->append(kept);
     return kept;
 }
@@ -453,7 +520,7 @@ std::optional<quint64> QSseMemoryLog::positionOf(const QByteArray &id) const
     d->refresh();
     const auto callers = d->callersIds.constFind(id);
     if (callers != d->callersIds.constEnd())
-        return *callers;
+        return (*callers)->position;
     const std::optional<quint64> last = d->lastOfEpoch(id);
     const std::optional<quint64> position = d->positionIn(id);
     if (!last || !position)
@@ -461,7 +528,7 @@ std::optional<quint64> QSseMemoryLog::positionOf(const QByteArray &id) const
     if (*position <= *last)
         return position;
     // A reader may have seen more of an earlier run than was stored of it; there is none in this.
-    return d->pastEpochs.contains(id.first(id.indexOf('-'))) ? last : std::nullopt;
+    return id.startsWith(d->idPrefix) ? std::nullopt : last;
 }
 
 QSseEventLog::Page QSseMemoryLog::read(const QList<QSseTopicFilter> &filters, quint64 after,
@@ -540,9 +607,7 @@ QSseLoggedEventPointer QSseMemoryLog::event(const QString &topic, const QByteArr
     const auto found = d->topics.find(topic);
     if (found == d->topics.end())
         return nullptr;
-    const quint64 own = d->positionIn(id).value_or(0);
-    const quint64 position = found->second.callersIds.value(id, own);
-    const QSseLoggedEventPointer event = d->find(found->second, position);
+    const QSseLoggedEventPointer event = d->find(found->second, d->positionOf(found->second, id));
     return event && event->event.idUtf8() == id ? event : nullptr;
 }
 
@@ -565,6 +630,7 @@ void QSseMemoryLog::setRetention(const QSseRetention &retention)
 {
     const std::lock_guard locker(d->mutex);
     d->refresh();
+    d->useAge(retention);
     d->retention = retention;
     d->enforceAllLimits();
 }
@@ -580,6 +646,7 @@ void QSseMemoryLog::setRetention(const QString &topic, const QSseRetention &rete
 {
     const std::lock_guard locker(d->mutex);
     d->refresh();
+    d->useAge(retention);
     Topic &changed = d->topic(topic);
     changed.retention = retention;
     d->updateAgeEnd(changed);

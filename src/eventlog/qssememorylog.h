@@ -45,8 +45,6 @@ public:
 
 protected:
     explicit QSseMemoryLog(std::unique_ptr<QSseMemoryLogPrivate> d);
-
-private:
     const std::unique_ptr<QSseMemoryLogPrivate> d;
 };
 

@@ -8,6 +8,7 @@
 
 #include <chrono>
 #include <deque>
+#include <limits>
 #include <map>
 #include <mutex>
 #include <set>
@@ -42,7 +43,6 @@ public:
     {
         QString name;
         std::deque<KeptPointer> events;
-        QHash<QByteArray, quint64> callersIds; // of kept events, to the newest's position
         std::optional<QSseRetention> retention;
         qint64 bytes = 0;
         quint64 lastPosition = 0;
@@ -58,21 +58,27 @@ public:
     /*! The clock of ends. */
     virtual Time now() const;
     /*! Takes an event just appended; returns whether dropped() has to be called for it. */
-    virtual bool store(const KeptPointer &event);
+    virtual bool store(const std::shared_ptr<QSseKeptEvent> &event);
     /*! An event of \a topic, one that store() took, is gone; \a counts as dropped or not. */
     virtual void dropped(const Topic &topic, const QSseKeptEvent &event, bool counts);
     /*! Nothing is known of \a topic any more but forgottenUpTo. */
     virtual void forgotten(const Topic &topic);
 
-    /*! Puts \a event, whose position and id are set, where the log does not reach yet. */
-    void restore(std::shared_ptr<QSseKeptEvent> event);
-    /*! Restores that \a topic's events up to \a position are gone, all of them if it has none. */
+    /*! Puts \a event, which store() had in an earlier run, at its position: after all others. */
+    void restore(const std::shared_ptr<QSseKeptEvent> &event);
+    /*! Restores that \a topic had events up to \a position that are gone. Comes after restore(), in
+        the order of positions. */
     void restoreDropped(const QString &topic, quint64 position);
+    /*! Restores what is known of topics that are not: \a forgotten, and what is not known of any:
+        that there may have been events up to \a lost. Comes last. */
+    void restoreForgotten(quint64 forgotten, quint64 lost);
+    /*! Forgets all that was restored. */
+    void reset();
 
-    /*! Brings time up to date, and drops what is over by then: all of it, or as much as an
-        append() can spare. */
-    void refresh();
-    void refreshForAppend();
+    /*! Brings time up to date, and drops what is over by then. */
+    void refresh(int maximumDrops = std::numeric_limits<int>::max());
+    /*! Sees to it that there are ages to compare with \a retention's. */
+    void useAge(const QSseRetention &retention);
     void append(const std::shared_ptr<QSseKeptEvent> &event);
     void remove(Topic *topic);
     void enforceLimits(Topic &topic);
@@ -87,28 +93,35 @@ public:
                         quint64 after) const;
     quint64 forgottenUpToOf(const Filters &filters, quint64 after) const;
     QByteArray idAt(quint64 position) const;
+    quint64 positionOf(const Topic &topic, const QByteArray &id) const;
     std::optional<quint64> lastOfEpoch(const QByteArray &id) const;
     static std::optional<quint64> positionIn(const QByteArray &id);
     static KeptPointer find(const Topic &topic, quint64 position);
 
     mutable std::mutex mutex;
     const QByteArray epoch;
+    const QByteArray idPrefix;
     QHash<QByteArray, quint64> pastEpochs; // to the last position that their ids stand for
     quint64 head = 0;
     qint64 bytes = 0;
     QSseRetention retention;
     qint64 maximumBytes = qint64(64) * 1024 * 1024;
     std::unordered_map<QString, Topic> topics; // stay where they are, so are pointed to
-    QHash<QByteArray, quint64> callersIds;     // of kept events, to the newest's position
+    // Kept events by the ids their callers chose: the newest, and those of other topics behind it.
+    QHash<QByteArray, const QSseKeptEvent *> callersIds;
+    QHash<std::pair<QByteArray, QString>, const QSseKeptEvent *> shadowedIds;
+    Time agesFrom = QSseKeptEvent::Never; // from then on appendedAt is right
     quint64 forgottenUpTo = 0; // nothing is known of what topics not in here had up to this
 
 private:
     using Events = std::deque<KeptPointer>;
 
     void push(Topic &topic, const std::shared_ptr<QSseKeptEvent> &event);
-    void take(Topic &topic, Events::const_iterator at);
+    KeptPointer take(Topic &topic, Events::iterator at);
+    void updateOldest(Topic &topic, quint64 before);
     void drop(Topic &topic);
-    void forgetCallersId(Topic &topic, const QSseKeptEvent &event);
+    void addCallersId(const QSseKeptEvent &event);
+    void removeCallersId(const QSseKeptEvent &event);
     void setRemoved(Topic *topic);
     void forget(Topic *topic);
     void dropOver(int atMost);

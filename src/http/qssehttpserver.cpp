@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "qssehttpserver.h"
+#include "qsseafterstoring_p.h"
 #include "qsseconnectionguard_p.h"
+#include "qsseeventlog.h"
 #include "qssegate_p.h"
 #include "qsselistener_p.h"
 #include "qssepublishbody_p.h"
@@ -30,6 +32,8 @@ public:
 
     void serveStream(QSseHttpExchange &exchange, const QList<QSseTopicFilter> &topics);
     void servePublish(QSseHttpExchange &exchange, const QString &topic);
+    void answerPublished(QSseHttpExchange &exchange, const QSseHeaders &headers,
+                         const QByteArray &type, const QByteArray &ids);
     template<typename Serve> bool addRoute(const QString &pattern, Serve serve);
     quint16 listen(std::unique_ptr<QSseListener> tcp, const QHostAddress &address, quint16 port);
 
@@ -37,6 +41,7 @@ public:
     QSseServer *server = nullptr;
     QSseConnectionGuard guard; // outlives the connections
     QHttpServer http;
+    QSseAfterStoring afterStoring; // its answers go before the connections
     QSseGate gate;
     QString errorString;
 };
@@ -143,14 +148,32 @@ void QSseHttpServerPrivate::servePublish(QSseHttpExchange &exchange, const QStri
 
     const QStringList ids = server->notify(parsed.events);
     if (topic.isNull()) {
-        exchange.respond(
-            Status::Ok, headers + QSseHeaders { { "Content-Type", "application/json" } },
+        answerPublished(
+            exchange, headers, "application/json",
             QJsonDocument(QJsonArray::fromStringList(ids)).toJson(QJsonDocument::Compact));
     } else {
-        exchange.respond(Status::Ok,
-                         headers + QSseHeaders { { "Content-Type", "text/plain; charset=utf-8" } },
-                         ids.value(0).toUtf8());
+        answerPublished(exchange, headers, "text/plain; charset=utf-8", ids.value(0).toUtf8());
     }
+}
+
+// The answer means that the events outlive us, if any do.
+void QSseHttpServerPrivate::answerPublished(QSseHttpExchange &exchange, const QSseHeaders &headers,
+                                            const QByteArray &type, const QByteArray &ids)
+{
+    const QSseHeaders withType = headers + QSseHeaders { { "Content-Type", type } };
+    const std::shared_ptr<QSseEventLog> log = server->eventLog();
+    if (!log->isDurable()) {
+        exchange.respond(Status::Ok, withType, ids);
+        return;
+    }
+    const std::shared_ptr<QSseHttpExchange> later = exchange.detach();
+    afterStoring.call(log.get(), [later, headers, withType, ids](const QString &error) {
+        if (error.isEmpty())
+            later->respond(Status::Ok, withType, ids);
+        else
+            later->refuse(Status::InsufficientStorage,
+                          QSseHttpServer::tr("The events were sent, but are not stored"), headers);
+    });
 }
 
 QSseHttpServer::QSseHttpServer(QSseServer *server, QObject *parent)
@@ -160,6 +183,7 @@ QSseHttpServer::QSseHttpServer(QSseServer *server, QObject *parent)
     d->server = server;
     d->guard.setParent(this); // follows it into another thread
     d->http.setParent(this);
+    d->afterStoring.setParent(this);
 }
 
 QSseHttpServer::~QSseHttpServer() = default;

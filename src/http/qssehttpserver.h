@@ -89,7 +89,8 @@ public:
         Answers 400 for what is not valid, 401 and 403 for who may not publish, which a browser's
         request from an origin that is not allowed may not either, 404 for an unknown topic of a
         strict server, 405 for other methods, 413 for too large a body, 421 for a host that is not
-        allowed. Nothing is published then. */
+        allowed. Nothing is published then. With a durable log the answer comes when the events are
+        stored; 507 tells that they were published, and that some are not stored. */
     bool addPublishEndpoint(const QString &path);
 
     /*! Adds a route, with the arguments of QHttpServer::route(). */

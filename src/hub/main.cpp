@@ -59,6 +59,9 @@ QString openStore(const Options &options, QSseServer *server)
         return QString();
 #ifdef QSSE_HUB_HAS_SQLITELOG
     const auto log = std::make_shared<QSseSqliteLog>(options.storeFile);
+    const std::shared_ptr<QSseEventLog> before = server->eventLog();
+    log->setRetention(before->retention()); // what the flags say, and the file is to follow
+    log->setMaximumBytes(before->maximumBytes());
     if (!log->open())
         return log->errorString();
     server->setEventLog(log);
@@ -171,9 +174,9 @@ int main(int argc, char *argv[])
     http.addPublishEndpoint(QStringLiteral("/topics"));
     http.addPublishEndpoint(QStringLiteral("/publish"));
     http.route(QStringLiteral("/healthz"), [] { return "ok\n"; });
-    error = openStore(*options, &server);
     for (const Options::Setting &set : options->settings)
         set(server, http);
+    error = openStore(*options, &server);
     if (error.isEmpty())
         error = requireTokens(*options, &http);
     if (error.isEmpty())

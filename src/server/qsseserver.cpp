@@ -193,10 +193,17 @@ void QSseServerPrivate::report(const Refusal &refusal)
     }
 }
 
-// The log tells of trouble in threads of its own.
+// The log tells of trouble in any thread, with the mutex held too, so never at once.
 void QSseServerPrivate::watchLog()
 {
-    log->setErrorHandler([this](const QString &text) { report({ Error::LogFailed, text }); });
+    log->setErrorHandler([this](const QString &text) {
+        QMetaObject::invokeMethod(
+            q,
+            [this, text] {
+                report({ Error::LogFailed, text });
+            },
+            Qt::QueuedConnection);
+    });
 }
 
 void QSseServerPrivate::dispatchLocally()
@@ -535,7 +542,7 @@ void QSseServer::setHistorySize(int events)
     QSseRetention retention = d->log->retention();
     if (retention.events == events)
         return;
-    retention.events = events;
+    retention.events = qMax(0, events);
     d->log->setRetention(retention);
     Q_EMIT historySizeChanged();
 }

@@ -3,6 +3,7 @@
 
 #include <QSseAccess>
 #include <QSseHttpServer>
+#include <QSseMemoryLog>
 #include <QSseServer>
 #include <QSseStream>
 #include <QSseTopic>
@@ -19,6 +20,7 @@
 
 #include <memory>
 #include <stdexcept>
+#include <thread>
 
 using namespace std::chrono_literals;
 
@@ -105,6 +107,7 @@ private Q_SLOTS:
     void refusesOnlyWhatTheAuthorizerFailsAt_data();
     void refusesOnlyWhatTheAuthorizerFailsAt();
     void grantsPrivateTopicsForATime();
+    void answersWhenStored();
     void authorizesPublishing();
     void narrowsPublishing();
     void filtersByClaims();
@@ -906,6 +909,61 @@ void TestQSseHttpServer::grantsPrivateTopicsForATime()
     const auto curious = f.get("/events?topic=user/ann");
     QTRY_COMPARE(curious->status(), 403);
     QTRY_COMPARE(curious->body(), QByteArray("The topic 'user/ann' is private\n"));
+}
+
+namespace {
+// A log that stores when it is told to.
+class SlowLog : public QSseMemoryLog
+{
+public:
+    bool isDurable() const override { return true; }
+    void flush(std::function<void(const QString &)> done) override { waiting.push_back(done); }
+    void store(const QString &error = QString())
+    {
+        std::thread([this, error] {
+            for (const auto &done : waiting)
+                done(error);
+            waiting.clear();
+        }).join();
+    }
+
+    std::vector<std::function<void(const QString &)>> waiting;
+};
+} // namespace
+
+// Who publishes is answered when the events are stored; subscribers do not wait for that.
+void TestQSseHttpServer::answersWhenStored()
+{
+    Fixture f;
+    const auto log = std::make_shared<SlowLog>();
+    f.server.setEventLog(log);
+    const auto subscriber = f.get("/events?topic=a");
+    QTRY_COMPARE(subscriber->status(), 200);
+    const auto one = f.post("/topics/a", "1");
+    const auto gone = f.post("/topics/a", "2");
+    QTRY_COMPARE(log->waiting.size(), size_t(2));
+    QTRY_COMPARE(subscriber->events().size(), 2);
+    QCOMPARE(one->status(), 0);
+    gone->socket().abort();
+    log->store();
+    QTRY_COMPARE(one->status(), 200);
+    QTRY_COMPARE(one->body(), f.server.eventsSince({}, { "a" })->constFirst().idUtf8());
+
+    const auto lost = f.post("/topics/a", "3");
+    QTRY_COMPARE(log->waiting.size(), size_t(1));
+    log->store(QStringLiteral("no space left in /somewhere"));
+    QTRY_COMPARE(lost->status(), 507);
+    QTRY_COMPARE(lost->body(), QByteArray("The events were sent, but are not stored\n"));
+    QTRY_COMPARE(subscriber->events().size(), 3);
+
+    // The server ends before the log has stored.
+    auto ending = std::make_unique<Fixture>();
+    ending->server.setEventLog(log);
+    const auto never = ending->post("/topics/a", "4");
+    QTRY_COMPARE(log->waiting.size(), size_t(1));
+    ending.reset();
+    log->store();
+    QTRY_VERIFY(never->isEnded());
 }
 
 // All topics of a request must be allowed: nothing of it is published otherwise.

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: MIT
+#include "qssememorylog_p.h"
+
 #include <QSseMemoryLog>
 
 #include <QtCore/QRegularExpression>
@@ -8,10 +10,13 @@
 
 #include <atomic>
 #include <limits>
+#include <map>
+#include <random>
 #include <thread>
 #include <vector>
 
 using namespace Qt::StringLiterals;
+using namespace std::chrono_literals;
 
 namespace {
 
@@ -104,6 +109,25 @@ private Q_SLOTS:
     void takesNegativeLimitsForNone();
     void oldest();
     void removesTopics();
+    void hasARetentionForEachTopic();
+    void limitsBytesOfATopic();
+    void limitsAge();
+    void limitsAgeOfATopic();
+    void limitsAgeLater();
+    void honoursTtl();
+    void boundsTtlByTheTimeOfTheEvent();
+    void honoursTtlBesideOtherLimits();
+    void keepsForVeryLong();
+    void freesWhatIsOver();
+    void findsEvents();
+    void findsEventsWithIdsOfOtherTopics();
+    void readsTheLatest();
+    void tellsWhatLatestWasDropped();
+    void knowsRemovedTopics();
+    void forgetsTheFirstRemovedTopics();
+    void agreesWithANaiveLog_data();
+    void agreesWithANaiveLog();
+    void flushesAtOnce();
     void frees();
     void keepsWhatReadersHold();
     void appendsFromManyThreads();
@@ -680,6 +704,478 @@ void tst_QSseMemoryLog::removesTopics()
     QVERIFY(read(log).isEmpty());
     QCOMPARE(append(&log, "b/x", "9")->position, 9u);
     QCOMPARE(read(log), "b/x:9"_ba);
+}
+
+namespace {
+
+// A log whose clock stands still unless it is moved.
+class ClockedLog : public QSseMemoryLog
+{
+public:
+    ClockedLog() : QSseMemoryLog(std::make_unique<Private>()) { }
+    void pass(std::chrono::milliseconds time) { static_cast<Private *>(d.get())->time += time; }
+
+private:
+    struct Private : QSseMemoryLogPrivate
+    {
+        Time now() const override { return time; }
+        Time time = Time(1h);
+    };
+};
+
+QSseLoggedEventPointer appendFor(QSseEventLog *log, const char *topic, const char *data,
+                                 std::chrono::milliseconds ttl, const QDateTime &occurredAt = {})
+{
+    QSseEvent event(data);
+    event.setTopic(QString::fromUtf8(topic));
+    event.setTtl(ttl);
+    event.setOccurredAt(occurredAt);
+    return log->append(event);
+}
+
+} // namespace
+
+void tst_QSseMemoryLog::hasARetentionForEachTopic()
+{
+    QSseMemoryLog log;
+    const QSseRetention one { 1 };
+    log.setRetention(u"a"_s, one);
+    QVERIFY(log.retention(u"a"_s) == one);
+    QVERIFY(log.retention(u"b"_s) == QSseRetention());
+    fill(&log);
+    QCOMPARE(read(log), "b/x:2 b/y:4 b/x:5 a:6"_ba);
+    log.setRetention({ 0 });
+    QCOMPARE(read(log), "a:6"_ba);
+    QVERIFY(log.retention(u"b/x"_s) == QSseRetention { 0 });
+    log.setRetention(u"b/x"_s, { 2 });
+    append(&log, "b/x", "7");
+    QCOMPARE(read(log), "a:6 b/x:7"_ba);
+    log.removeTopic(u"a"_s);
+    QVERIFY(log.retention(u"a"_s) == QSseRetention { 0 });
+    append(&log, "a", "8");
+    QCOMPARE(read(log), "b/x:7"_ba);
+
+    // One that never had an event leaves nothing behind.
+    log.setRetention(u"c"_s, one);
+    log.removeTopic(u"c"_s);
+    QVERIFY(log.retention(u"c"_s) == QSseRetention { 0 });
+    QCOMPARE(log.droppedUpTo({ "c" }), 0u);
+}
+
+void tst_QSseMemoryLog::limitsBytesOfATopic()
+{
+    QSseMemoryLog log;
+    fill(&log);
+    const qsizetype size = log.oldest(everything)->memory();
+    log.setRetention(u"a"_s, { 1000, 2 * size });
+    QCOMPARE(read(log), "b/x:2 a:3 b/y:4 b/x:5 a:6"_ba);
+    append(&log, "a", "7");
+    QCOMPARE(read(log), "b/x:2 b/y:4 b/x:5 a:6 a:7"_ba);
+    QCOMPARE(log.droppedUpTo({ "a" }), 3u);
+    log.setRetention({ 1000, 0 });
+    QCOMPARE(read(log), "a:6 a:7"_ba);
+}
+
+void tst_QSseMemoryLog::limitsAge()
+{
+    ClockedLog log;
+    log.setRetention({ 1000, -1, 10s });
+    append(&log, "a", "1", "mine");
+    log.pass(4s);
+    append(&log, "b", "2");
+    append(&log, "a", "3");
+    log.pass(5999ms);
+    QCOMPARE(read(log), "a:1 b:2 a:3"_ba);
+    log.pass(1ms);
+    QCOMPARE(read(log), "b:2 a:3"_ba);
+    QCOMPARE(log.droppedUpTo({ "a" }), 1u);
+    QCOMPARE(log.positionOf("mine"), std::nullopt);
+    log.pass(4s);
+    QVERIFY(!log.oldest(everything));
+    QCOMPARE(log.droppedUpTo({ "a" }), 3u);
+    QCOMPARE(log.droppedUpTo({ "b" }), 2u);
+    append(&log, "b", "4");
+    QCOMPARE(read(log), "b:4"_ba);
+}
+
+void tst_QSseMemoryLog::limitsAgeOfATopic()
+{
+    ClockedLog log;
+    log.setRetention(u"a"_s, { 2, -1, 10s });
+    fill(&log); // drops 1 by count
+    log.pass(9s);
+    append(&log, "a", "7"); // and 3
+    QCOMPARE(read(log), "b/x:2 b/y:4 b/x:5 a:6 a:7"_ba);
+    log.pass(1s);
+    QCOMPARE(read(log), "b/x:2 b/y:4 b/x:5 a:7"_ba);
+    log.removeTopic(u"a"_s);
+    append(&log, "a", "8"); // for ever again
+    log.pass(1h);
+    QCOMPARE(read(log), "b/x:2 b/y:4 b/x:5 a:8"_ba);
+}
+
+void tst_QSseMemoryLog::limitsAgeLater()
+{
+    ClockedLog log;
+    append(&log, "a", "1");
+    log.pass(1h);
+    log.setRetention({ 1000, -1, 10s });
+    QCOMPARE(read(log), "a:1"_ba); // the first age: it begins with it
+    log.pass(9s);
+    append(&log, "a", "2");
+    log.setRetention({ 1000, -1, 5s });
+    QCOMPARE(read(log), "a:2"_ba);
+    log.setRetention({ 1000, -1, 20s });
+    log.pass(19s);
+    QCOMPARE(read(log), "a:2"_ba);
+    log.setRetention(u"a"_s, { 1000, -1, 1h });
+    log.pass(1min);
+    QCOMPARE(read(log), "a:2"_ba);
+    log.setRetention(u"a"_s, {});
+    log.pass(100h);
+    QCOMPARE(read(log), "a:2"_ba);
+}
+
+void tst_QSseMemoryLog::honoursTtl()
+{
+    ClockedLog log;
+    append(&log, "a", "1");
+    const QByteArray id = appendFor(&log, "a", "2", 10s)->event.idUtf8();
+    appendFor(&log, "a", "3", 20s);
+    appendFor(&log, "b", "4", 5s);
+    append(&log, "a", "5");
+    QVERIFY(log.event(u"a"_s, id));
+    log.pass(9999ms);
+    QCOMPARE(read(log), "a:1 a:2 a:3 a:5"_ba);
+    QVERIFY(!log.oldest({ "b" }));
+    log.pass(1ms);
+    QCOMPARE(read(log), "a:1 a:3 a:5"_ba);
+    QVERIFY(!log.event(u"a"_s, id));
+    log.pass(10s);
+    QCOMPARE(read(log), "a:1 a:5"_ba);
+    QCOMPARE(log.latest(everything, 0, 4).events.size(), 1);
+    // Nobody misses anything.
+    QCOMPARE(log.droppedUpTo(everything), 0u);
+    QCOMPARE(log.read(everything, 0, 5, anySize).droppedUpTo, 0u);
+    QCOMPARE(log.latest(everything, 1, 4).droppedUpTo, 0u);
+    QCOMPARE(log.positionOf(id), std::optional<quint64>(2));
+
+    const QSseLoggedEventPointer none = appendFor(&log, "a", "6", 0ms);
+    QCOMPARE(none->position, 6u); // to be sent live
+    QCOMPARE(read(log), "a:1 a:5"_ba);
+}
+
+void tst_QSseMemoryLog::boundsTtlByTheTimeOfTheEvent()
+{
+    ClockedLog log;
+    const QDateTime now = QDateTime::currentDateTimeUtc();
+    appendFor(&log, "a", "late", 2h, now.addSecs(-3600));
+    appendFor(&log, "a", "over", 2h, now.addSecs(-7200));
+    appendFor(&log, "a", "early", 2h, now.addSecs(36'000)); // no longer than it says
+    QCOMPARE(read(log), "a:late a:early"_ba);
+    log.pass(59min);
+    QCOMPARE(read(log), "a:late a:early"_ba);
+    log.pass(1min);
+    QCOMPARE(read(log), "a:early"_ba);
+    log.pass(1h);
+    QCOMPARE(read(log), ""_ba);
+    QCOMPARE(log.droppedUpTo(everything), 0u);
+}
+
+void tst_QSseMemoryLog::honoursTtlBesideOtherLimits()
+{
+    ClockedLog log;
+    log.setRetention({ 3, -1, 10s });
+    append(&log, "a", "1");
+    appendFor(&log, "a", "2", 5s);
+    append(&log, "a", "3");
+    log.pass(5s);
+    append(&log, "a", "4"); // what is over takes no place
+    QCOMPARE(read(log), "a:1 a:3 a:4"_ba);
+    appendFor(&log, "a", "5", 3s); // drops 1
+    QCOMPARE(log.droppedUpTo(everything), 1u);
+    log.pass(5s); // 3 is too old, 5 is over
+    QCOMPARE(read(log), "a:4"_ba);
+    QCOMPARE(log.droppedUpTo(everything), 3u);
+    appendFor(&log, "b", "6", 1s);
+    log.setRetention(u"b"_s, { 0 });
+    QCOMPARE(log.droppedUpTo({ "b" }), 6u); // while it was worth something
+    appendFor(&log, "a", "7", 1s);
+    log.removeTopic(u"a"_s);
+    log.pass(1h);
+    QCOMPARE(read(log), ""_ba);
+    QCOMPARE(log.droppedUpTo({ "a" }), 7u);
+}
+
+void tst_QSseMemoryLog::keepsForVeryLong()
+{
+    ClockedLog log;
+    log.setRetention({ 1000, -1, std::chrono::milliseconds::max() });
+    appendFor(&log, "a", "1", std::chrono::milliseconds::max());
+    log.pass(24h * 365 * 50);
+    QCOMPARE(read(log), "a:1"_ba);
+}
+
+void tst_QSseMemoryLog::freesWhatIsOver()
+{
+    ClockedLog log;
+    log.setRetention(u"old"_s, { 1000, -1, 1s });
+    std::vector<std::weak_ptr<const QSseLoggedEvent>> events;
+    for (int i = 0; i < 100; ++i) {
+        events.push_back(appendFor(&log, "a", "x", 1s));
+        events.push_back(append(&log, "old"));
+    }
+    log.pass(1s);
+    // Publishing alone is enough, if not all at once.
+    for (int i = 0; i < 100; ++i)
+        append(&log, "b");
+    for (const auto &event : events)
+        QVERIFY(event.expired());
+}
+
+void tst_QSseMemoryLog::findsEvents()
+{
+    QSseMemoryLog log;
+    log.setRetention({ 2 });
+    append(&log, "a", "1", "one");
+    append(&log, "a", "2");
+    append(&log, "b", "3", "three");
+    append(&log, "a", "4", "same");
+    append(&log, "a", "5", "same");
+    const auto dataOf = [&log](const QString &topic, const QByteArray &id) {
+        const QSseLoggedEventPointer event = log.event(topic, id);
+        return event ? event->event.dataUtf8() : "none"_ba;
+    };
+    QCOMPARE(dataOf(u"a"_s, "one"), "none"_ba); // dropped
+    QCOMPARE(dataOf(u"a"_s, log.idAt(2)), "none"_ba);
+    QCOMPARE(dataOf(u"b"_s, "three"), "3"_ba);
+    QCOMPARE(dataOf(u"a"_s, "three"), "none"_ba);
+    QCOMPARE(dataOf(u"c"_s, "three"), "none"_ba);
+    QCOMPARE(dataOf(u"a"_s, "same"), "5"_ba);
+    QCOMPARE(dataOf(u"b"_s, log.idAt(3)), "none"_ba); // it has one of its own
+    append(&log, "b", "6");
+    QCOMPARE(dataOf(u"b"_s, log.idAt(6)), "6"_ba);
+    QCOMPARE(dataOf(u"a"_s, log.idAt(6)), "none"_ba);
+    QCOMPARE(dataOf(u"b"_s, log.idAt(6) + ' '), "none"_ba);
+    QCOMPARE(dataOf(u"b"_s, "6"), "none"_ba);
+    QCOMPARE(dataOf(u"b"_s, ""), "none"_ba);
+}
+
+void tst_QSseMemoryLog::findsEventsWithIdsOfOtherTopics()
+{
+    QSseMemoryLog log;
+    log.setRetention(u"c"_s, { 1 });
+    append(&log, "a", "1", "same");
+    append(&log, "b", "2", "same");
+    append(&log, "c", "3", "same");
+    for (const char *topic : { "a", "b", "c" })
+        QVERIFY(log.event(QString::fromLatin1(topic), "same"));
+    QCOMPARE(log.positionOf("same"), std::optional<quint64>(3));
+    append(&log, "c", "4");
+    QVERIFY(!log.event(u"c"_s, "same"));
+    QCOMPARE(log.event(u"a"_s, "same")->position, 1u);
+    append(&log, "a", "5", "same");
+    QCOMPARE(log.event(u"a"_s, "same")->position, 5u);
+    QCOMPARE(log.event(u"b"_s, "same")->position, 2u);
+    log.removeTopic(u"b"_s);
+    QVERIFY(!log.event(u"b"_s, "same"));
+    QCOMPARE(log.event(u"a"_s, "same")->position, 5u);
+}
+
+void tst_QSseMemoryLog::readsTheLatest()
+{
+    QSseMemoryLog log;
+    fill(&log);
+    const auto latest = [&log](const Filters &filters, quint64 after, quint64 upTo) {
+        const Page page = log.latest(filters, after, upTo);
+        return page.upTo == upTo && page.droppedUpTo == 0 ? dataOf(page) : "wrong"_ba;
+    };
+    QCOMPARE(latest(everything, 0, 6), "b/y:4 b/x:5 a:6"_ba);
+    QCOMPARE(latest(everything, 0, 5), "a:3 b/y:4 b/x:5"_ba);
+    QCOMPARE(latest(everything, 3, 5), "b/y:4 b/x:5"_ba);
+    QCOMPARE(latest(everything, 5, 6), "a:6"_ba);
+    QCOMPARE(latest(everything, 6, 6), ""_ba);
+    QCOMPARE(latest({ "a", "b/x" }, 0, 6), "b/x:5 a:6"_ba);
+    QCOMPARE(latest({ "a", "a" }, 0, 2), "a:1"_ba);
+    QCOMPARE(latest({ "b/*" }, 2, 4), "b/y:4"_ba);
+    QCOMPARE(latest({ "c" }, 0, 6), ""_ba);
+}
+
+void tst_QSseMemoryLog::tellsWhatLatestWasDropped()
+{
+    QSseMemoryLog log;
+    log.setRetention({ 1 });
+    fill(&log); // 4, 5 and 6 are kept
+    QCOMPARE(dataOf(log.latest(everything, 0, 6)), "b/y:4 b/x:5 a:6"_ba);
+    QCOMPARE(log.latest(everything, 0, 6).droppedUpTo, 0u); // nothing the newest do not replace
+    QCOMPARE(dataOf(log.latest(everything, 0, 5)), "b/y:4 b/x:5"_ba);
+    QCOMPARE(log.latest(everything, 0, 5).droppedUpTo, 3u);
+    QCOMPARE(log.latest(everything, 3, 5).droppedUpTo, 0u);
+    log.removeTopic(u"b/x"_s);
+    QCOMPARE(dataOf(log.latest(everything, 0, 6)), "b/y:4 a:6"_ba);
+    QCOMPARE(log.latest(everything, 0, 6).droppedUpTo, 5u);
+    QCOMPARE(log.latest(everything, 5, 6).droppedUpTo, 0u);
+    QCOMPARE(log.latest({ "b/y" }, 0, 6).droppedUpTo, 0u);
+}
+
+void tst_QSseMemoryLog::knowsRemovedTopics()
+{
+    QSseMemoryLog log;
+    fill(&log);
+    log.removeTopic(u"a"_s);
+    QCOMPARE(log.droppedUpTo({ "a" }), 6u);
+    QCOMPARE(log.droppedUpTo(everything), 6u);
+    QCOMPARE(log.droppedUpTo({ "b/*" }), 0u);
+    append(&log, "a", "7");
+    QCOMPARE(log.droppedUpTo({ "a" }), 6u);
+    QCOMPARE(read(log, { "a" }), "a:7"_ba);
+    log.removeTopic(u"a"_s);
+    log.removeTopic(u"a"_s);
+    QCOMPARE(log.droppedUpTo({ "a" }), 7u);
+    QCOMPARE(log.read({ "a" }, 0, 7, anySize).droppedUpTo, 7u);
+}
+
+void tst_QSseMemoryLog::forgetsTheFirstRemovedTopics()
+{
+    QSseMemoryLog log;
+    append(&log, "kept");
+    const auto name = [](int i) { return u"t/%1"_s.arg(i); };
+    for (int i = 2; i <= 10'005; ++i) { // at position i
+        append(&log, name(i).toUtf8().constData());
+        log.removeTopic(name(i));
+        if (i == 4)
+            append(&log, "kept"); // so from here on at i + 1
+    }
+    // Of 10,004 the last 10,000 are known by name.
+    QCOMPARE(log.droppedUpTo({ "t/6" }), 7u);
+    QCOMPARE(log.droppedUpTo({ "t/10005" }), 10'006u);
+    QCOMPARE(log.droppedUpTo({ "kept" }), 0u);
+    for (const char *topic : { "t/2", "t/5", "never/there" }) {
+        QCOMPARE(log.droppedUpTo({ topic }), 6u);
+        QCOMPARE(log.droppedUpTo({ topic }, 6), 0u);
+    }
+    QCOMPARE(log.droppedUpTo({ "other/*" }), 6u);
+    QCOMPARE(log.latest({ "other/*" }, 0, 9).droppedUpTo, 6u);
+    append(&log, "t/2");
+    QCOMPARE(log.droppedUpTo({ "t/2" }), 6u);
+    QCOMPARE(read(log), "kept:x kept:x t/2:x"_ba);
+}
+
+namespace {
+
+// What a log is to answer, found by looking at all there ever was.
+struct NaiveLog
+{
+    struct Entry
+    {
+        QString topic;
+        bool isKept = true;
+    };
+    std::vector<Entry> entries; // by position - 1
+
+    void keepLatest(const QString &topic, int count)
+    {
+        for (auto entry = entries.rbegin(); entry != entries.rend(); ++entry) {
+            if (entry->topic == topic && --count < 0)
+                entry->isKept = false;
+        }
+    }
+
+    QList<quint64> read(const QSseTopicFilter &filter, quint64 after, quint64 upTo) const
+    {
+        QList<quint64> positions;
+        for (quint64 position = after + 1; position <= upTo; ++position) {
+            const Entry &entry = entries[position - 1];
+            if (entry.isKept && filter.matches(entry.topic))
+                positions << position;
+        }
+        return positions;
+    }
+
+    QList<quint64> latest(const QSseTopicFilter &filter, quint64 after, quint64 upTo) const
+    {
+        std::map<QString, quint64> newest;
+        for (quint64 position = after + 1; position <= upTo; ++position) {
+            if (filter.matches(entries[position - 1].topic))
+                newest[entries[position - 1].topic] = position;
+        }
+        QList<quint64> positions;
+        for (const auto &[topic, position] : newest) {
+            if (entries[position - 1].isKept)
+                positions << position;
+        }
+        std::sort(positions.begin(), positions.end());
+        return positions;
+    }
+
+    quint64 droppedUpTo(const QSseTopicFilter &filter, quint64 after) const
+    {
+        for (quint64 position = entries.size(); position > after; --position) {
+            const Entry &entry = entries[position - 1];
+            if (!entry.isKept && filter.matches(entry.topic))
+                return position;
+        }
+        return 0;
+    }
+};
+
+} // namespace
+
+void tst_QSseMemoryLog::agreesWithANaiveLog_data()
+{
+    QTest::addColumn<int>("topics");
+    QTest::addColumn<int>("events");
+
+    // With few topics all are looked at, with many what came last.
+    QTest::newRow("few topics") << 3 << 400;
+    QTest::newRow("some topics") << 40 << 400;
+    QTest::newRow("many topics") << 1000 << 1500;
+}
+
+void tst_QSseMemoryLog::agreesWithANaiveLog()
+{
+    QFETCH(int, topics);
+    QFETCH(int, events);
+    std::mt19937 random(1);
+    const auto below = [&random](quint64 end) { return quint64(random()) % end; };
+    QSseMemoryLog log;
+    NaiveLog naive;
+    const Filters filters { "**", "a/**", "*/1", "b/*" };
+    for (int i = 0; i < events; ++i) {
+        const QString topic =
+            u"%1/%2"_s.arg(QChar(u'a' + char16_t(below(3)))).arg(below(quint64(topics)));
+        append(&log, topic.toUtf8().constData());
+        naive.entries.push_back({ topic });
+        if (below(2) == 0) { // fewer for a while, so that some go
+            const int count = int(below(3));
+            log.setRetention(topic, { count });
+            naive.keepLatest(topic, count);
+            log.setRetention(topic, {});
+        } else if (below(20) == 0) {
+            log.removeTopic(topic);
+            naive.keepLatest(topic, 0);
+        }
+
+        const quint64 head = log.head();
+        const quint64 after = below(3) == 0 ? below(head + 1) : head - qMin(head, below(20));
+        const quint64 upTo = after + below(head - after + 1);
+        const QSseTopicFilter filter = filters.at(qsizetype(below(4)));
+        const Page page = log.read({ filter }, after, upTo, anySize);
+        QCOMPARE(positionsOf(page), naive.read(filter, after, upTo));
+        QCOMPARE(page.droppedUpTo, naive.droppedUpTo(filter, after));
+        QCOMPARE(log.droppedUpTo({ filter }, after), naive.droppedUpTo(filter, after));
+        QCOMPARE(positionsOf(log.latest({ filter }, after, head)),
+                 naive.latest(filter, after, head));
+    }
+}
+
+void tst_QSseMemoryLog::flushesAtOnce()
+{
+    QSseMemoryLog log;
+    append(&log, "a");
+    QString result = u"not called"_s;
+    log.flush([&result](const QString &error) { result = error; });
+    QCOMPARE(result, QString());
 }
 
 void tst_QSseMemoryLog::frees()
