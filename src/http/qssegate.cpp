@@ -158,9 +158,11 @@ bool QSseGate::admitSubscriber(QSseHttpExchange &exchange, const QSseServer &ser
 {
     if (!authorizer)
         return true;
-    // All but whether a topic exists, which is not for everybody to know.
+    // All but whether a topic exists or is private, which is not for everybody to know, and for the
+    // authorizer to change.
     const auto refusal = server.refusal(*subscription);
-    if (refusal && refusal->error != QSseServer::Error::UnknownTopic) {
+    if (refusal && refusal->error != QSseServer::Error::UnknownTopic
+        && refusal->error != QSseServer::Error::PrivateTopic) {
         QSsePrivate::refuse(exchange, server, *refusal, *headers);
         return false;
     }

@@ -43,6 +43,17 @@ public:
     }
     Q_DISABLE_COPY_MOVE(ChildProcess)
 
+    /*! Adds \a variables, each NAME=VALUE, to the program's environment; before it starts. */
+    void setEnvironment(const QByteArrayList &variables)
+    {
+        QProcessEnvironment environment = QProcessEnvironment::systemEnvironment();
+        for (const QByteArray &variable : variables) {
+            const qsizetype equals = variable.indexOf('=');
+            environment.insert(QString::fromUtf8(variable.left(equals)),
+                               QString::fromUtf8(variable.mid(equals + 1)));
+        }
+        m_process.setProcessEnvironment(environment);
+    }
     /*! Starts the program with \a input to read. */
     void start(const QByteArray &input = {})
     {

@@ -23,18 +23,20 @@ public:
         const bool hasLine =
             QTest::qWaitFor([this] { return output().contains('\n') || isFinished(); }, 20'000);
         static const QRegularExpression line(
-            QStringLiteral("^listening on http://127\\.0\\.0\\.1:(\\d+)\n$"));
+            QStringLiteral("^listening on (https?)://127\\.0\\.0\\.1:(\\d+)\n$"));
         const QRegularExpressionMatch match = line.match(QString::fromUtf8(output()));
-        m_port = match.captured(1).toUShort();
+        m_scheme = match.captured(1).toUtf8();
+        m_port = match.captured(2).toUShort();
         return hasLine && m_port != 0;
     }
     quint16 port() const { return m_port; }
     QByteArray url(const QByteArray &target) const
     {
-        return "http://127.0.0.1:" + QByteArray::number(m_port) + target;
+        return m_scheme + "://127.0.0.1:" + QByteArray::number(m_port) + target;
     }
 
 private:
+    QByteArray m_scheme;
     quint16 m_port = 0;
 };
 

@@ -898,6 +898,8 @@ void TestQSseHttpServer::grantsPrivateTopicsForATime()
     QTRY_COMPARE(anyone->status(), 200);
     const auto her = f.get("/events?topic=**", ann);
     QTRY_COMPARE(her->status(), 200);
+    const auto byName = f.get("/events?topic=user/ann", ann);
+    QTRY_COMPARE(byName->status(), 200);
     f.server.notify(QStringLiteral("user/ann"), QSseEvent("for her"));
     f.server.notify(QStringLiteral("user/bob"), QSseEvent("for him"));
     f.server.notify(QStringLiteral("news"), QSseEvent("for all"));
