@@ -25,6 +25,8 @@ namespace {
 constexpr int TakenPerTurn = 32;
 // After accept() failed, mostly for want of descriptors.
 constexpr auto AcceptPause = 100ms;
+// It goes on failing while others hold on to their descriptors; that need not fill the log.
+constexpr auto WarningPause = 10s;
 #ifdef Q_OS_UNIX
 // The system keeps more than these waiting, up to the backlog.
 constexpr size_t MaximumWaiting = 4096;
@@ -97,7 +99,10 @@ void QSseListener::acceptAll()
 
 void QSseListener::pause()
 {
-    qCWarning(lcHttp, "cannot accept a connection: %ls", qUtf16Printable(qt_error_string()));
+    if (m_nextWarning.hasExpired()) {
+        qCWarning(lcHttp, "cannot accept a connection: %ls", qUtf16Printable(qt_error_string()));
+        m_nextWarning.setRemainingTime(WarningPause);
+    }
     if (m_notifier)
         m_notifier->setEnabled(false);
     QTimer::singleShot(AcceptPause, this, [this] {

@@ -2,6 +2,7 @@
 #ifndef QSSELISTENER_P_H
 #define QSSELISTENER_P_H
 
+#include <QtCore/QDeadlineTimer>
 #include <QtNetwork/QTcpServer>
 
 #if QT_CONFIG(ssl)
@@ -58,6 +59,7 @@ private:
     QSseConnectionGuard *const m_guard;
     std::unique_ptr<QSocketNotifier> m_notifier; // in place of the one of QTcpServer
     std::deque<qintptr> m_waiting;               // accepted, but not yet sockets
+    QDeadlineTimer m_nextWarning { 0 };
 #if QT_CONFIG(ssl)
     std::optional<QSslConfiguration> m_tls;
 #endif

@@ -6,6 +6,7 @@
 #include <QtTest/QTest>
 
 #include <csignal>
+#include <sys/resource.h>
 #include <unistd.h>
 #ifdef Q_OS_LINUX
 #include <sys/prctl.h>
@@ -25,8 +26,12 @@ public:
         for (const QByteArray &argument : arguments)
             list.append(QString::fromUtf8(argument));
         m_process.setArguments(list);
-        m_process.setChildProcessModifier([] {
+        m_process.setChildProcessModifier([this] {
             ::setpgid(0, 0);
+            if (m_openFiles > 0) {
+                const rlimit limit { m_openFiles, m_openFiles };
+                ::setrlimit(RLIMIT_NOFILE, &limit);
+            }
 #ifdef Q_OS_LINUX
             ::prctl(PR_SET_PDEATHSIG, SIGKILL);
 #endif
@@ -53,6 +58,11 @@ public:
                                QString::fromUtf8(variable.mid(equals + 1)));
         }
         m_process.setProcessEnvironment(environment);
+    }
+    /*! Lets the program have \a count open files and no more; before it starts. */
+    void setOpenFileLimit(rlim_t count)
+    {
+        m_openFiles = count;
     }
     /*! Starts the program with \a input to read. */
     void start(const QByteArray &input = {})
@@ -103,6 +113,7 @@ private:
     QByteArray m_output;
     QByteArray m_errors;
     qint64 m_group = 0;
+    rlim_t m_openFiles = 0; // 0 for as many as the test
 };
 
 #endif // CHILDPROCESS_H
