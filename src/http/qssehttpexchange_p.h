@@ -78,7 +78,7 @@ private:
                             bool hasBody);
     QTcpSocket *takeFromResponder();
 
-    const QAbstractHttpServer *m_http;
+    [[maybe_unused]] const QAbstractHttpServer *m_http; // since Qt 6.5
     const QHttpServerRequest *m_request;
     std::optional<Kept> m_kept;
     Method m_method;

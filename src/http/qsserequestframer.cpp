@@ -86,7 +86,8 @@ qsizetype QSseRequestFramer::addLine(QByteArrayView bytes)
 {
     const qsizetype end = bytes.indexOf('\n');
     const QByteArrayView piece = end < 0 ? bytes : bytes.first(end + 1);
-    if (hasBadByte(piece))
+    // What is wrong first is told, however the line is cut.
+    if (hasBadByte(piece.first(std::min(piece.size(), room() + 1))))
         refuse(400, tr("A request must not have control characters in its head"));
     else if (hasRoomFor(piece.size()))
         addPiece(piece, end >= 0);
@@ -115,19 +116,29 @@ qsizetype QSseRequestFramer::addBody(QByteArrayView bytes)
     return taken;
 }
 
+bool QSseRequestFramer::isInChunkLine() const
+{
+    return m_part == Part::ChunkSize || m_part == Part::ChunkEnd;
+}
+
+// How many bytes more a line may have.
+qsizetype QSseRequestFramer::room() const
+{
+    return isInChunkLine() ? MaximumChunkLine - m_line.size() : m_maximumHead - m_headSize;
+}
+
 bool QSseRequestFramer::hasRoomFor(qsizetype bytes)
 {
-    if (m_part == Part::ChunkSize || m_part == Part::ChunkEnd) {
-        if (m_line.size() + bytes > MaximumChunkLine)
-            refuse(400, tr("The size of a chunk has too long a line"));
-    } else {
+    const bool hasRoom = bytes <= room();
+    if (!isInChunkLine())
         m_headSize += bytes;
-        if (m_headSize > m_maximumHead && m_part == Part::RequestLine)
-            refuse(414, tr("The request line has more than %1 bytes").arg(m_maximumHead));
-        else if (m_headSize > m_maximumHead)
-            refuse(431, tr("The head has more than %1 bytes").arg(m_maximumHead));
-    }
-    return m_state == State::Incomplete;
+    if (!hasRoom && isInChunkLine())
+        refuse(400, tr("The size of a chunk has too long a line"));
+    else if (!hasRoom && m_part == Part::RequestLine)
+        refuse(414, tr("The request line has more than %1 bytes").arg(m_maximumHead));
+    else if (!hasRoom)
+        refuse(431, tr("The head has more than %1 bytes").arg(m_maximumHead));
+    return hasRoom;
 }
 
 void QSseRequestFramer::endLine(QByteArrayView line)

@@ -73,6 +73,8 @@ private:
 
     qsizetype addLine(QByteArrayView bytes);
     qsizetype addBody(QByteArrayView bytes);
+    bool isInChunkLine() const;
+    qsizetype room() const;
     bool hasRoomFor(qsizetype bytes);
     void addPiece(QByteArrayView piece, bool isEnd);
     void endLine(QByteArrayView line);

@@ -113,6 +113,7 @@ void QSseResponseFramer::readFields()
         const QByteArray value = line.sliced(colon + 1).trimmed().toLower();
         if (name == "content-length") {
             m_rest = value.toLongLong(&m_hasLength);
+            m_hasLength = m_hasLength && m_rest >= 0;
         } else if (name == "transfer-encoding") {
             m_isChunked = value.endsWith("chunked");
         } else if (name == "connection") {

@@ -192,6 +192,7 @@ public:
     /*! The event published under \a topic with \a id; a null event when it is not kept.
         Thread-safe. */
     QSseEvent event(const QString &topic, const QString &id) const;
+    using QObject::event; // which that would hide
     /*! Up to \a maximumCount kept events of the topics that any of \a filters matches, after the
        one with \a id, or from the first kept for an empty id; in order. Nothing when \a id is not
         known, or something after it is no longer kept. Thread-safe. */

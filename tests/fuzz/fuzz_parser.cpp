@@ -36,14 +36,6 @@ Settings takeSettings(FuzzedDataProvider *input)
     return settings;
 }
 
-Pieces cut(const QByteArray &stream, const std::vector<qsizetype> &lengths)
-{
-    Pieces pieces;
-    for (qsizetype at = 0; at < stream.size(); at += pieces.last().size())
-        pieces.append(stream.mid(at, lengths[size_t(pieces.size()) % lengths.size()]));
-    return pieces;
-}
-
 // Reads all there is; answers NoToken or Error.
 Token readAll(QSseParser *parser, QList<StreamToken> *tokens)
 {

@@ -3,9 +3,13 @@
 #define FUZZING_H
 
 #include <QtCore/QByteArray>
+#include <QtCore/QByteArrayList>
 #include <QtCore/QString>
+#include <QtCore/QStringList>
 
 #include <fuzzer/FuzzedDataProvider.h>
+
+#include <vector>
 
 /*! Ends the run, so that the input is kept, unless \a holds; \a what names what should hold. */
 inline void check(bool holds, const char *what)
@@ -33,5 +37,12 @@ inline QString takeText(FuzzedDataProvider *input, size_t maximumSize)
         text += QChar(uchar(bytes.at(i)), uchar(bytes.at(i + 1)));
     return text;
 }
+
+/*! \a stream in pieces of \a lengths, which are used in turn. */
+QByteArrayList cut(const QByteArray &stream, const std::vector<qsizetype> &lengths);
+
+/*! What the groups of the expression \a pattern, which is Latin-1 and lives on, capture of
+    \a text: all of it first; nothing at all when it does not match from beginning to end. */
+QStringList captured(const char *pattern, const QByteArray &text);
 
 #endif // FUZZING_H

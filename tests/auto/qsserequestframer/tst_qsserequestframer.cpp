@@ -162,6 +162,7 @@ void TestQSseRequestFramer::refuses_data()
     row("no authority", "GET http:/// HTTP/1.1\r\n");
     row("user in the authority", "GET http://u@h/ HTTP/1.1\r\n");
     row("no Host", "GET / HTTP/1.1\r\n\r\n");
+    row("NUL beyond the limit", "GET /" + QByteArray(MaximumHead, 'x') + QByteArray(1, '\0'), 414);
     head("two Hosts", "Host: h\r\n");
     head("no colon", "X\r\n");
     head("no name", ": x\r\n");

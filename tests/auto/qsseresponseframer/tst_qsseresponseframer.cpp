@@ -75,6 +75,8 @@ void TestQSseResponseFramer::responses_data()
         true, false);
     row("chunks", plainGet, ok + chunked + chunks + "more", ok + chunked + chunks, true, false);
     row("until the end", plainGet, ok + "\r\nabc", ok + close + "\r\nabc", false, true);
+    row("length negative", plainGet, ok + "Content-Length: -1\r\n\r\nabc",
+        ok + close + "Content-Length: -1\r\n\r\nabc", false, true);
     row("HEAD", head, ok + length + "ab", ok + length, true, false);
     row("HEAD without length", head, ok + "\r\n", ok + "\r\n", true, false);
     row("204", plainGet, "HTTP/1.1 204 No Content\r\n\r\nx", "HTTP/1.1 204 No Content\r\n\r\n",
