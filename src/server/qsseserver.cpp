@@ -5,6 +5,7 @@
 #include "qssesubscriber_p.h"
 #include "qssetopic.h"
 
+#include <QtCore/QDeadlineTimer>
 #include <QtCore/QLoggingCategory>
 #include <QtCore/QMetaMethod>
 #include <QtCore/QPointer>
@@ -916,12 +917,14 @@ QSseSubscriber QSseServer::addSubscriber(QTcpSocket *socket, const QSseSubscript
         d->report(*refused);
         return QSseSubscriber();
     }
-    // Without a descriptor to spare the socket is kept as it is.
-    const qintptr descriptor = canDuplicate(socket) ? duplicate(socket) : -1;
+    // Without a descriptor to spare the socket is kept as it is, and in this thread: it may be the
+    // one that called us, which goes on using it when we return.
+    const bool isDuplicable = canDuplicate(socket);
+    const qintptr descriptor = isDuplicable ? duplicate(socket) : -1;
 
     QSseSubscriber subscriber = d->makeSubscriber(*socket, subscription);
     const std::shared_ptr<QSseJoin> join = d->makeJoin(subscription, subscriber);
-    const bool canMove = descriptor >= 0 || !socket->parent();
+    const bool canMove = descriptor >= 0 || (!isDuplicable && !socket->parent());
     QSseShard *shard = d->shardFor(subscriber.id(), canMove);
     if (descriptor >= 0) {
         join->descriptor = descriptor;
@@ -980,8 +983,10 @@ void QSseServer::close(std::chrono::milliseconds grace)
             this, [d = d.get()] { d->finishClosing(); }, Qt::QueuedConnection);
         return;
     }
-    d->postToShards([grace, retry = d->retryInterval](QSseShard *shard) {
-        shard->endAll(QSseSubscriber::RemovalReason::ServerClosed, grace, retry);
+    // A shard with much to do comes to it late; that is part of the time.
+    d->postToShards([end = QDeadlineTimer(grace), retry = d->retryInterval](QSseShard *shard) {
+        shard->endAll(QSseSubscriber::RemovalReason::ServerClosed,
+                      std::chrono::milliseconds(end.remainingTime()), retry);
     });
 }
 

@@ -89,6 +89,7 @@ void tst_Descriptors::exhausted()
     QVERIFY(last.open(poller.descriptor(), hub.port(), "/events?topic=a"));
     QTRY_VERIFY_WITH_TIMEOUT((read(), last.events > 0), 20'000);
     QCOMPARE(last.failure, QByteArray());
+    QVERIFY(!hub.isFinished());
     qInfo(
         "%d descriptors: %lld of %d served, %lld lines in %lld s; %d gave way to others in %lld ms",
         Limit, qint64(servedAtFirst), waiting, qint64(lines), qint64(lasting.count()), Leaving,
