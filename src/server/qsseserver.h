@@ -234,9 +234,9 @@ public:
         The server takes over the connection whatever the outcome: the caller must not use
         \a socket any more. It may be deleted by its owner, at once or later; plain TCP
         connections are moved to a socket of the server's own. One with TLS moves to a worker
-        thread if it has no parent, and is served in the server's thread if it has. Returns the new
-       subscriber, or one with id 0 and errorOccurred() when it was refused; the connection is
-       closed then. */
+        thread if it has no parent, so do not call this from within a signal of such a socket, and
+       is served in the server's thread if it has. Returns the new subscriber, or one with id 0 and
+        errorOccurred() when it was refused; the connection is closed then. */
     QSseSubscriber addSubscriber(QTcpSocket *socket, const QSseSubscription &subscription);
     /*! Ends the stream of subscriber \a id; the client may reconnect. */
     void disconnectSubscriber(quint64 id);

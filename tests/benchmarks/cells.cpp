@@ -31,7 +31,7 @@ QList<Cell> makeCells()
         return &all.last();
     };
     add("dense", 1000, 100, costs);
-    const QStringList besideSleepers = list("cpu p50 p99 growth sleepersCut");
+    const QStringList besideSleepers = list("cpu p50 p99 growth");
     add("awake", 999, 100, besideSleepers);
     add("sleeper", 999, 100, besideSleepers)->sleepers = 1;
     Cell *sleepers = add("sleepers", 10, 100, besideSleepers);

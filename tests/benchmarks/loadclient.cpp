@@ -115,10 +115,8 @@ void LoadClient::handle(Connection &connection, quint32 events)
         sendRequest(connection);
     else if (connection.state != State::Asleep)
         read(connection);
-    else if ((events & (EPOLLERR | EPOLLHUP)) != 0) {
-        ++m_sleepersCut;
-        close(connection);
-    }
+    else if ((events & (EPOLLERR | EPOLLHUP)) != 0)
+        close(connection); // it was cut off, as it may be
 }
 
 // Only the end of the connection is told from here on.

@@ -67,8 +67,6 @@ public:
     Histogram takeLatencies();
     /*! All that was read. */
     quint64 bytesRead() const { return m_bytesRead; }
-    /*! How many of those who never read were cut off. */
-    int sleepersCut() const { return m_sleepersCut; }
     /*! The faults there are if \a published events over \a topics topics were all. */
     Faults faults(qint64 published, int topics) const;
 
@@ -100,7 +98,6 @@ private:
     std::vector<Connection> m_connections;
     size_t m_opened = 0;
     size_t m_settled = 0; // live, or closed before
-    int m_sleepersCut = 0;
     Faults m_faults;
     Histogram m_latencies;
     quint64 m_bytesRead = 0;

@@ -104,7 +104,6 @@ Run Measurement::run()
     const auto peak = double(m_server.peakBytes());
     set("peak", peak / 1024 / 1024);
     set("growth", (peak - m_connectedBytes) / 1024 / 1024);
-    set("sleepersCut", m_client.sleepersCut());
     return m_run;
 }
 

@@ -16,7 +16,6 @@ const QList<Metric> &metrics()
         { QStringLiteral("clientCpu"), QStringLiteral("load client, % of a core"), 1 },
         { QStringLiteral("peak"), QStringLiteral("highest resident memory, MiB"), 1 },
         { QStringLiteral("growth"), QStringLiteral("memory grew by, MiB"), 1 },
-        { QStringLiteral("sleepersCut"), QStringLiteral("of those who never read, cut off"), 0 },
         { QStringLiteral("bytes"), QStringLiteral("resident bytes per subscriber"), 0 },
         { QStringLiteral("idleCpu"), QStringLiteral("server when idle, % of a core"), 3 },
         { QStringLiteral("connections"), QStringLiteral("connections per second"), 0 },
