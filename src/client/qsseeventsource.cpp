@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: MIT
 #include "qsseeventsource.h"
+#include "qssebackoff_p.h"
 #include "qsseparser.h"
+#include "qssestreamrequest_p.h"
 
-#include <QtCore/QLoggingCategory>
 #include <QtCore/QPointer>
-#include <QtCore/QRandomGenerator>
 #include <QtCore/QTimer>
 #include <QtNetwork/QNetworkAccessManager>
-#include <QtNetwork/QNetworkReply>
-#include <QtNetwork/QNetworkRequest>
 
+#include <algorithm>
+#include <cstring>
 #include <limits>
 #include <utility>
 
@@ -19,42 +19,20 @@ using namespace std::chrono_literals;
 using std::chrono::milliseconds;
 
 namespace {
-constexpr int MaximumRedirects = 20;
-// What a reply holds while we are busy; the rest waits in the kernel and slows the server down.
-constexpr qint64 ReadBufferSize = Q_INT64_C(256) * 1024;
-constexpr milliseconds MaximumBackoff = 30s;
-// QTimer counts in an int, and its rounding runs over within a second of the highest.
-constexpr milliseconds MaximumTimerInterval = 24h * 20;
-
-bool isRedirect(int status)
+// RFC 9110 §5.6.2
+bool isToken(const QByteArray &text)
 {
-    return status == 301 || status == 302 || status == 303 || status == 307 || status == 308;
+    const auto isTokenChar = [](char c) {
+        return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z')
+            || (c != '\0' && std::strchr("!#$%&'*+-.^_`|~", c));
+    };
+    return !text.isEmpty() && std::all_of(text.begin(), text.end(), isTokenChar);
 }
 
-bool isUsable(const QUrl &url)
+void setDefault(QNetworkRequest *request, const QByteArray &name, const QByteArray &value)
 {
-    const QString scheme = url.scheme();
-    return url.isValid() && !url.host().isEmpty()
-        && (scheme == QLatin1String("http") || scheme == QLatin1String("https"));
-}
-
-// Neither passwords nor the tokens people put into queries belong in a log.
-QString displayed(const QUrl &url)
-{
-    return url.toDisplayString(QUrl::RemoveUserInfo | QUrl::RemoveQuery | QUrl::RemoveFragment);
-}
-
-bool isEventStream(const QByteArray &contentType)
-{
-    const QByteArray essence = contentType.split(';').constFirst().trimmed();
-    return essence.compare("text/event-stream", Qt::CaseInsensitive) == 0;
-}
-
-// We ask for the identity coding and then Qt decodes no other, so another could only be misread.
-bool isEncoded(const QByteArray &contentEncoding)
-{
-    return !contentEncoding.isEmpty()
-        && contentEncoding.compare("identity", Qt::CaseInsensitive) != 0;
+    if (!request->hasRawHeader(name))
+        request->setRawHeader(name, value);
 }
 } // namespace
 
@@ -84,43 +62,61 @@ public:
 
     void open();
     void connectToStream();
-    void send(const QUrl &target);
-    QNetworkRequest requestTo(const QUrl &target);
+    bool checkUrl(const QUrl &url);
+    QNetworkRequest nextRequest();
     QNetworkAccessManager *networkAccessManager();
     void release();
 
-    void readHead();
-    void readBody();
-    void finish();
-    void redirect();
     void setOpen();
+    void advance();
+    bool readNext();
     void deliver(QSseParser::Token token);
     void dispatch(const QSseEvent &event);
     void updateRetry();
     void setReconnectionTime(milliseconds time);
     void updateLastEventId();
 
+    void setPaused(bool paused);
+    void holdUp();
     void setReadyState(ReadyState state);
-    milliseconds nextWait() const;
-    void reconnect(Error error, const QString &text);
+    void setError(Error newError, const QString &text);
+    bool reconnectsAfter(Error error) const;
     void fail(Error error, const QString &text);
 
+    template<typename T> void set(T *property, const T &value, void (QSseEventSource::*changed)())
+    {
+        if (std::exchange(*property, value) != value)
+            Q_EMIT(q->*changed)();
+    }
+
     QSseEventSource *const q;
-    QUrl url;
-    QUrl streamUrl; // url as of open(): every reconnect begins here, also after redirects
+    QNetworkRequest request;
+    QUrl streamUrl; // request's as of open(): every reconnect begins here, also after redirects
+    QByteArray method = QByteArrayLiteral("GET");
+    QByteArray body;
+    milliseconds connectTimeout = 60s;
+    milliseconds readTimeout = 5min;
+    std::function<void(QNetworkRequest &)> requestHandler;
+    QSseStreamRequest::ResponseHandler responseHandler;
+    std::function<bool(Error)> reconnectHandler;
+
     ReadyState readyState = ReadyState::Closed;
+    bool paused = false;
+    bool heldUp = false; // not connected because paused
+    Error error = Error::NoError;
+    QString errorString;
+    int httpStatus = 0;
+
     QSseParser parser;
     QByteArray lastEventId;          // the one last notified
     milliseconds streamRetry { -1 }; // the retry last read
-    milliseconds reconnectionTime = 3s;
+    QSseBackoff backoff;
     QTimer *reconnectTimer; // a child of the source: it follows it into another thread
-    int failures = 0;       // reconnects since a stream was open
-    int redirects = 0;
-    quint64 serial = 0; // of the request; a new one makes everything of the old one stale
+    quint64 serial = 0;     // of the attempt; a new one makes everything of the old one stale
 
     QPointer<QNetworkAccessManager> manager;     // the one set
     QNetworkAccessManager *ownManager = nullptr; // a child of the source
-    QPointer<QNetworkReply> reply;
+    QPointer<QSseStreamRequest> stream;          // a child of the source
 };
 
 QSseEventSourcePrivate::QSseEventSourcePrivate(QSseEventSource *source)
@@ -132,75 +128,76 @@ QSseEventSourcePrivate::QSseEventSourcePrivate(QSseEventSource *source)
 
 void QSseEventSourcePrivate::open()
 {
-    if (!isUsable(url)) {
-        fail(Error::InvalidUrl,
-             QSseEventSource::tr("\"%1\" is not a valid http or https URL").arg(displayed(url)));
-        return;
-    }
     release();
-    streamUrl = url;
-    failures = 0;
+    streamUrl = request.url();
+    backoff.reset();
+    if (!checkUrl(streamUrl))
+        return;
     const Watch watch(this);
     setReadyState(ReadyState::Connecting);
     if (watch)
         connectToStream();
 }
 
+bool QSseEventSourcePrivate::checkUrl(const QUrl &url)
+{
+    if (QSseStreamRequest::isHttpUrl(url))
+        return true;
+    fail(Error::InvalidUrl,
+         QSseEventSource::tr("\"%1\" is not a valid http or https URL")
+             .arg(QSseStreamRequest::displayed(url)));
+    return false;
+}
+
 void QSseEventSourcePrivate::connectToStream()
 {
-    redirects = 0;
-    send(streamUrl);
-}
-
-/*
-    The reply's signals are queued to us. Our handlers, which may delete the source and with it the
-    manager and the reply, so never run while the reply is in the middle of emitting.
-*/
-void QSseEventSourcePrivate::send(const QUrl &target)
-{
     release();
-    qCDebug(lcClient) << "connecting to" << displayed(target);
-    reply = networkAccessManager()->get(requestTo(target));
-    reply->setReadBufferSize(ReadBufferSize);
-
-    const auto on = [this](auto signal, void (QSseEventSourcePrivate::*step)()) {
-        const auto call = [this, step, current = serial] {
-            if (serial == current && reply)
-                (this->*step)();
-        };
-        QObject::connect(reply.data(), signal, q, call, Qt::QueuedConnection);
-    };
-    on(&QNetworkReply::metaDataChanged, &QSseEventSourcePrivate::readHead);
-    on(&QNetworkReply::readyRead, &QSseEventSourcePrivate::readBody);
-    on(&QNetworkReply::finished, &QSseEventSourcePrivate::finish);
+    parser.reset(); // what was not read of the stream before comes again
+    httpStatus = 0;
+    const Watch watch(this);
+    const QNetworkRequest next = nextRequest();
+    if (!watch || !checkUrl(next.url()))
+        return;
+    qCDebug(lcClient) << "connecting to" << QSseStreamRequest::displayed(next.url());
+    stream = new QSseStreamRequest(networkAccessManager(), next, method, body, q);
+    stream->setConnectTimeout(connectTimeout);
+    stream->setReadTimeout(readTimeout);
+    stream->setResponseHandler(responseHandler);
+    stream->setPaused(paused);
+    QObject::connect(stream, &QSseStreamRequest::opened, q, [this] { setOpen(); });
+    QObject::connect(stream, &QSseStreamRequest::advanced, q, [this] { advance(); });
+    stream->send();
 }
 
-QNetworkRequest QSseEventSourcePrivate::requestTo(const QUrl &target)
+QNetworkRequest QSseEventSourcePrivate::nextRequest()
 {
-    QNetworkRequest request(target);
-    request.setRawHeader("Accept", "text/event-stream");
-    request.setRawHeader("Cache-Control", "no-cache");
-    // Qt holds decompressed data back until it is sure of the ratio: events would come late.
-    request.setRawHeader("Accept-Encoding", "identity");
+    QNetworkRequest next = request;
+    next.setUrl(streamUrl);
+    setDefault(&next, "Accept", "text/event-stream");
+    setDefault(&next, "Cache-Control", "no-cache");
+    // Decoded by us: Qt holds decoded data back until it is sure of the ratio.
+    setDefault(&next, "Accept-Encoding", "gzip");
     if (!parser.lastEventId().isEmpty())
-        request.setRawHeader("Last-Event-ID", parser.lastEventId());
+        next.setRawHeader("Last-Event-ID", parser.lastEventId());
 
-    request.setAttribute(QNetworkRequest::CacheLoadControlAttribute,
-                         QNetworkRequest::AlwaysNetwork);
-    request.setAttribute(QNetworkRequest::CacheSaveControlAttribute, false);
-    request.setAttribute(QNetworkRequest::RedirectPolicyAttribute,
-                         QNetworkRequest::ManualRedirectPolicy);
-    request.setAttribute(QNetworkRequest::HttpPipeliningAllowedAttribute, false);
+    next.setAttribute(QNetworkRequest::CacheLoadControlAttribute, QNetworkRequest::AlwaysNetwork);
+    next.setAttribute(QNetworkRequest::CacheSaveControlAttribute, false);
+    next.setAttribute(QNetworkRequest::RedirectPolicyAttribute,
+                      QNetworkRequest::ManualRedirectPolicy);
+    next.setAttribute(QNetworkRequest::HttpPipeliningAllowedAttribute, false);
     // Qt would try it when the environment says so; an upgrade is no part of asking for a stream.
-    request.setAttribute(QNetworkRequest::Http2CleartextAllowedAttribute, false);
+    next.setAttribute(QNetworkRequest::Http2CleartextAllowedAttribute, false);
     // A manager's timeout would end every quiet stream, and none of our own counts as not set.
-    if (networkAccessManager()->transferTimeout() > 0)
-        request.setTransferTimeout(std::numeric_limits<int>::max());
+    next.setTransferTimeout(
+        networkAccessManager()->transferTimeout() > 0 ? std::numeric_limits<int>::max() : 0);
     // A reconnect gets a connection of its own. On one left over, which the server may have closed,
     // Qt would send the request again by itself, and with the addresses and TLS settings of then.
     if (!manager)
-        request.setAttribute(QNetworkRequest::ConnectionCacheExpiryTimeoutSecondsAttribute, 0);
-    return request;
+        next.setAttribute(QNetworkRequest::ConnectionCacheExpiryTimeoutSecondsAttribute, 0);
+    // A copy, because the handler may delete what it was called from.
+    if (const auto handler = requestHandler)
+        handler(next);
+    return next;
 }
 
 QNetworkAccessManager *QSseEventSourcePrivate::networkAccessManager()
@@ -212,101 +209,59 @@ QNetworkAccessManager *QSseEventSourcePrivate::networkAccessManager()
     return ownManager;
 }
 
-// Lets go of the request, if any; nothing of it is heard any more.
+// Lets go of the attempt, if any; nothing of it is heard any more.
 void QSseEventSourcePrivate::release()
 {
     ++serial;
     reconnectTimer->stop();
-    if (!reply)
-        return;
-    QNetworkReply *const old = reply;
-    reply.clear();
-    QObject::disconnect(old, nullptr, q, nullptr);
-    old->abort();
-    old->deleteLater();
-}
-
-// Decides on the status and headers alone: a stream may stay without a body for hours.
-void QSseEventSourcePrivate::readHead()
-{
-    const int status = reply->attribute(QNetworkRequest::HttpStatusCodeAttribute).toInt();
-    if (isRedirect(status)) {
-        redirect();
-        return;
-    }
-    if (status != 200) {
-        const QString reason =
-            reply->attribute(QNetworkRequest::HttpReasonPhraseAttribute).toString();
-        fail(Error::HttpStatusError,
-             QSseEventSource::tr("The server answered %1 %2").arg(QString::number(status), reason));
-        return;
-    }
-    const QByteArray contentType = reply->rawHeader("Content-Type");
-    if (!isEventStream(contentType)) {
-        fail(Error::ContentTypeError,
-             QSseEventSource::tr("The answer is no event stream but \"%1\"")
-                 .arg(QString::fromUtf8(contentType)));
-        return;
-    }
-    const QByteArray contentEncoding = reply->rawHeader("Content-Encoding");
-    if (isEncoded(contentEncoding)) {
-        fail(Error::ContentTypeError,
-             QSseEventSource::tr("The event stream is encoded as \"%1\", which was not asked for")
-                 .arg(QString::fromUtf8(contentEncoding)));
-        return;
-    }
-    setOpen();
-}
-
-void QSseEventSourcePrivate::redirect()
-{
-    const QByteArray location = reply->rawHeader("Location");
-    const QUrl from = reply->url();
-    const QUrl target = from.resolved(QUrl::fromEncoded(location));
-    if (location.isEmpty() || !isUsable(target)) {
-        fail(Error::RedirectError,
-             QSseEventSource::tr("Redirected to no valid http or https URL: \"%1\"")
-                 .arg(displayed(QUrl::fromEncoded(location))));
-        return;
-    }
-    if (from.scheme() == QLatin1String("https") && target.scheme() != from.scheme()) {
-        fail(Error::RedirectError,
-             QSseEventSource::tr("Redirected from https to http: %1").arg(displayed(target)));
-        return;
-    }
-    if (++redirects > MaximumRedirects) {
-        fail(Error::RedirectError,
-             QSseEventSource::tr("Redirected more than %1 times").arg(MaximumRedirects));
-        return;
-    }
-    qCDebug(lcClient) << "redirected to" << displayed(target);
-    send(target);
+    heldUp = false;
+    if (stream)
+        std::exchange(stream, nullptr)->release();
 }
 
 void QSseEventSourcePrivate::setOpen()
 {
-    if (readyState == ReadyState::Open)
-        return;
-    failures = 0;
-    parser.reset();
+    httpStatus = stream->httpStatus();
     const Watch watch(this);
-    setReadyState(ReadyState::Open);
+    setError(Error::NoError, QString());
+    if (watch)
+        setReadyState(ReadyState::Open);
     if (watch)
         Q_EMIT q->opened();
+    if (watch)
+        holdUp();
 }
 
-void QSseEventSourcePrivate::readBody()
+// Reads on with what has come. Handlers with an event loop of their own get here again, and what
+// called them finds nothing left to read.
+void QSseEventSourcePrivate::advance()
 {
-    if (readyState != ReadyState::Open)
-        return;
-    parser.addData(reply->readAll());
     const Watch watch(this);
-    while (watch) {
-        const QSseParser::Token token = parser.readNext();
-        deliver(token);
-        if (token == QSseParser::Token::NoToken || token == QSseParser::Token::Error)
-            return;
+    while (watch && !(paused && stream->isOpen())) {
+        if (readNext())
+            continue;
+        if (watch) {
+            httpStatus = stream->httpStatus();
+            if (const auto failure = stream->failure())
+                fail(failure->error, failure->text);
+        }
+        return;
     }
+}
+
+// Answers whether there may be more.
+bool QSseEventSourcePrivate::readNext()
+{
+    const QSseParser::Token token = parser.readNext();
+    const Watch watch(this);
+    deliver(token);
+    if (!watch || token == QSseParser::Token::Error)
+        return false;
+    if (token != QSseParser::Token::NoToken)
+        return true;
+    const QByteArray bytes = stream->read();
+    parser.addData(bytes);
+    return !bytes.isEmpty();
 }
 
 void QSseEventSourcePrivate::deliver(QSseParser::Token token)
@@ -331,7 +286,7 @@ void QSseEventSourcePrivate::deliver(QSseParser::Token token)
         Q_EMIT q->commentReceived(QString::fromUtf8(comment));
         break;
     case QSseParser::Token::Error:
-        reconnect(
+        fail(
             Error::EventTooLarge,
             QSseEventSource::tr("An event is larger than %1 bytes").arg(parser.maximumEventSize()));
         break;
@@ -341,6 +296,7 @@ void QSseEventSourcePrivate::deliver(QSseParser::Token token)
 void QSseEventSourcePrivate::dispatch(const QSseEvent &event)
 {
     const Watch watch(this);
+    backoff.reset();
     Q_EMIT q->eventReceived(event);
     if (watch && event.type() == QLatin1String("message"))
         Q_EMIT q->messageReceived(event);
@@ -358,9 +314,9 @@ void QSseEventSourcePrivate::updateRetry()
 
 void QSseEventSourcePrivate::setReconnectionTime(milliseconds time)
 {
-    if (reconnectionTime == time)
+    if (backoff.initial() == time)
         return;
-    reconnectionTime = time;
+    backoff.setInitial(time);
     Q_EMIT q->reconnectionTimeChanged();
 }
 
@@ -373,23 +329,27 @@ void QSseEventSourcePrivate::updateLastEventId()
     Q_EMIT q->lastEventIdChanged(QString::fromUtf8(id));
 }
 
-void QSseEventSourcePrivate::finish()
+void QSseEventSourcePrivate::setPaused(bool newPaused)
 {
-    // The last bytes may not have been announced.
-    const Watch watch(this);
-    readBody();
-    if (!watch)
+    if (std::exchange(paused, newPaused) == newPaused)
         return;
+    if (stream)
+        stream->setPaused(paused);
+    const Watch watch(this);
+    holdUp();
+    Q_EMIT q->pausedChanged();
+    if (watch && !paused && heldUp)
+        connectToStream();
+}
 
-    const QNetworkReply::NetworkError error = reply->error();
-    if (error == QNetworkReply::SslHandshakeFailedError)
-        fail(Error::TlsError, reply->errorString());
-    else if (error != QNetworkReply::NoError)
-        reconnect(Error::NetworkError, reply->errorString());
-    else if (readyState == ReadyState::Open)
-        reconnect(Error::StreamEnded, QSseEventSource::tr("The server ended the stream"));
-    else
-        reconnect(Error::NetworkError, QSseEventSource::tr("The server did not answer"));
+// Qt acknowledges what comes over HTTP/2 whether it is read or not, so it would come without end.
+void QSseEventSourcePrivate::holdUp()
+{
+    if (!paused || !stream || !stream->isOpen() || !stream->isHttp2())
+        return;
+    release();
+    heldUp = true;
+    setReadyState(ReadyState::Connecting);
 }
 
 void QSseEventSourcePrivate::setReadyState(ReadyState state)
@@ -398,51 +358,62 @@ void QSseEventSourcePrivate::setReadyState(ReadyState state)
         Q_EMIT q->readyStateChanged(state);
 }
 
-milliseconds QSseEventSourcePrivate::nextWait() const
+void QSseEventSourcePrivate::setError(Error newError, const QString &text)
 {
-    const milliseconds limit = qMax(MaximumBackoff, reconnectionTime);
-    milliseconds wait = reconnectionTime;
-    for (int i = 0; i < failures && wait < limit; ++i)
-        wait = qMax(2 * wait, 1ms); // a stream may ask for no wait at all
-    wait = qMin(wait, limit);
-    // Clients that lost their connection together do not come back together.
-    wait -= milliseconds(qint64(QRandomGenerator::global()->bounded(0.2) * double(wait.count())));
-    return qMin(wait, MaximumTimerInterval);
+    if (error == newError && errorString == text)
+        return;
+    error = newError;
+    errorString = text;
+    Q_EMIT q->errorChanged();
 }
 
-void QSseEventSourcePrivate::reconnect(Error error, const QString &text)
+bool QSseEventSourcePrivate::reconnectsAfter(Error error) const
 {
-    const QString line = text.simplified();
-    release();
-    const milliseconds wait = nextWait();
-    ++failures;
-    reconnectTimer->start(wait);
-    qCDebug(lcClient) << error << line << "- reconnecting in" << wait.count() << "ms";
-
-    const Watch watch(this);
-    setReadyState(ReadyState::Connecting);
-    if (watch)
-        Q_EMIT q->errorOccurred(error, line);
+    if (error == Error::InvalidUrl)
+        return false;
+    // A copy, because the handler may delete what it was called from.
+    if (const auto handler = reconnectHandler)
+        return handler(error);
+    return error <= Error::ContentEncodingError;
 }
 
-void QSseEventSourcePrivate::fail(Error error, const QString &text)
+void QSseEventSourcePrivate::fail(Error newError, const QString &text)
 {
     const QString line = text.simplified();
+    const milliseconds retryAfter = stream ? stream->retryAfter() : 0ms;
+    if (stream && stream->isOpen() && stream->openFor() >= backoff.current())
+        backoff.reset();
     release();
-    qCWarning(lcClient) << error << line;
 
     const Watch watch(this);
-    setReadyState(ReadyState::Closed);
+    const bool reconnects = reconnectsAfter(newError);
+    if (!watch)
+        return;
+    if (reconnects) {
+        reconnectTimer->start(backoff.next(retryAfter));
+        qCDebug(lcClient) << newError << line << "- reconnecting in" << backoff.current().count()
+                          << "ms";
+    } else {
+        qCWarning(lcClient) << newError << line;
+    }
+    setError(newError, line);
     if (watch)
-        Q_EMIT q->errorOccurred(error, line);
+        setReadyState(reconnects ? ReadyState::Connecting : ReadyState::Closed);
+    if (watch)
+        Q_EMIT q->errorOccurred(newError, line);
 }
 
-QSseEventSource::QSseEventSource(QObject *parent) : QSseEventSource(QUrl(), parent) { }
+QSseEventSource::QSseEventSource(QObject *parent) : QSseEventSource(QNetworkRequest(), parent) { }
 
 QSseEventSource::QSseEventSource(const QUrl &url, QObject *parent)
+    : QSseEventSource(QNetworkRequest(url), parent)
+{
+}
+
+QSseEventSource::QSseEventSource(const QNetworkRequest &request, QObject *parent)
     : QObject(parent), d(new QSseEventSourcePrivate(this))
 {
-    d->url = url;
+    d->request = request;
 }
 
 QSseEventSource::~QSseEventSource()
@@ -452,20 +423,74 @@ QSseEventSource::~QSseEventSource()
 
 QUrl QSseEventSource::url() const
 {
-    return d->url;
+    return d->request.url();
 }
 
 void QSseEventSource::setUrl(const QUrl &url)
 {
-    if (d->url == url)
+    QNetworkRequest request = d->request;
+    request.setUrl(url);
+    setRequest(request);
+}
+
+QNetworkRequest QSseEventSource::request() const
+{
+    return d->request;
+}
+
+void QSseEventSource::setRequest(const QNetworkRequest &request)
+{
+    if (std::exchange(d->request, request).url() != request.url())
+        Q_EMIT urlChanged();
+}
+
+QByteArray QSseEventSource::rawHeader(const QByteArray &name) const
+{
+    return d->request.rawHeader(name);
+}
+
+void QSseEventSource::setRawHeader(const QByteArray &name, const QByteArray &value)
+{
+    d->request.setRawHeader(name, value);
+}
+
+QByteArray QSseEventSource::method() const
+{
+    return d->method;
+}
+
+void QSseEventSource::setMethod(const QByteArray &method)
+{
+    if (!isToken(method)) {
+        qCWarning(lcClient) << "not a possible method:" << method;
         return;
-    d->url = url;
-    Q_EMIT urlChanged();
+    }
+    d->set(&d->method, method, &QSseEventSource::methodChanged);
+}
+
+QByteArray QSseEventSource::body() const
+{
+    return d->body;
+}
+
+void QSseEventSource::setBody(const QByteArray &body)
+{
+    d->set(&d->body, body, &QSseEventSource::bodyChanged);
 }
 
 QSseEventSource::ReadyState QSseEventSource::readyState() const
 {
     return d->readyState;
+}
+
+bool QSseEventSource::isPaused() const
+{
+    return d->paused;
+}
+
+void QSseEventSource::setPaused(bool paused)
+{
+    d->setPaused(paused);
 }
 
 QString QSseEventSource::lastEventId() const
@@ -487,12 +512,47 @@ void QSseEventSource::setLastEventId(const QString &id)
 
 milliseconds QSseEventSource::reconnectionTime() const
 {
-    return d->reconnectionTime;
+    return d->backoff.initial();
 }
 
 void QSseEventSource::setReconnectionTime(milliseconds time)
 {
     d->setReconnectionTime(qMax(time, 0ms));
+}
+
+milliseconds QSseEventSource::maximumReconnectionTime() const
+{
+    return d->backoff.maximum();
+}
+
+void QSseEventSource::setMaximumReconnectionTime(milliseconds time)
+{
+    if (d->backoff.maximum() == time)
+        return;
+    d->backoff.setMaximum(time);
+    Q_EMIT maximumReconnectionTimeChanged();
+}
+
+milliseconds QSseEventSource::connectTimeout() const
+{
+    return d->connectTimeout;
+}
+
+void QSseEventSource::setConnectTimeout(milliseconds time)
+{
+    d->set(&d->connectTimeout, time, &QSseEventSource::connectTimeoutChanged);
+}
+
+milliseconds QSseEventSource::readTimeout() const
+{
+    return d->readTimeout;
+}
+
+void QSseEventSource::setReadTimeout(milliseconds time)
+{
+    if (d->stream)
+        d->stream->setReadTimeout(time);
+    d->set(&d->readTimeout, time, &QSseEventSource::readTimeoutChanged);
 }
 
 qsizetype QSseEventSource::maximumEventSize() const
@@ -503,6 +563,36 @@ qsizetype QSseEventSource::maximumEventSize() const
 void QSseEventSource::setMaximumEventSize(qsizetype bytes)
 {
     d->parser.setMaximumEventSize(bytes);
+}
+
+QSseEventSource::Error QSseEventSource::error() const
+{
+    return d->error;
+}
+
+QString QSseEventSource::errorString() const
+{
+    return d->errorString;
+}
+
+int QSseEventSource::httpStatus() const
+{
+    return d->httpStatus;
+}
+
+void QSseEventSource::setRequestHandler(std::function<void(QNetworkRequest &)> handler)
+{
+    d->requestHandler = std::move(handler);
+}
+
+void QSseEventSource::setResponseHandler(std::function<bool(const QNetworkReply &)> handler)
+{
+    d->responseHandler = std::move(handler);
+}
+
+void QSseEventSource::setReconnectHandler(std::function<bool(Error)> handler)
+{
+    d->reconnectHandler = std::move(handler);
 }
 
 QNetworkAccessManager *QSseEventSource::networkAccessManager() const
@@ -538,4 +628,9 @@ void QSseEventSource::close()
 {
     d->release();
     d->setReadyState(ReadyState::Closed);
+}
+
+void QSseEventSource::restart()
+{
+    d->open();
 }
