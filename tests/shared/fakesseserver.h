@@ -26,6 +26,7 @@ public:
     {
         QByteArray line;
         QList<QPair<QByteArray, QByteArray>> headers;
+        QByteArray body;
 
         bool has(const QByteArray &name) const { return values(name).size() > 0; }
         QByteArray header(const QByteArray &name) const { return values(name).value(0); }
@@ -130,6 +131,8 @@ public:
     {
         send(QByteArray::number(bytes.size(), 16) + "\r\n" + bytes + "\r\n");
     }
+    /*! What of that is still with us because the client does not read. */
+    qint64 bytesWaiting() const { return m_latest ? m_latest->bytesToWrite() : 0; }
     /*! Ends the connection of the latest request. */
     void end()
     {
@@ -169,8 +172,13 @@ private:
         const qsizetype end = unread.indexOf("\r\n\r\n");
         if (end < 0)
             return;
-        requests << parsed(unread.left(end));
-        unread.remove(0, end + 4);
+        Request request = parsed(unread.left(end));
+        const qsizetype length = request.header("Content-Length").toLongLong();
+        if (unread.size() < end + 4 + length)
+            return;
+        request.body = unread.mid(end + 4, length);
+        unread.remove(0, end + 4 + length);
+        requests << request;
         m_latest = socket;
         const Answer answer = answers.size() > 1 ? answers.takeFirst() : answers.value(0);
         write(socket, answer.pieces, answer.then);
@@ -179,7 +187,7 @@ private:
     static Request parsed(const QByteArray &head)
     {
         QList<QByteArray> lines = head.split('\n');
-        Request request { lines.takeFirst().trimmed(), {} };
+        Request request { lines.takeFirst().trimmed(), {}, {} };
         for (const QByteArray &line : std::as_const(lines)) {
             const qsizetype colon = line.indexOf(':');
             request.headers.emplaceBack(line.left(colon), line.mid(colon + 1).trimmed());
