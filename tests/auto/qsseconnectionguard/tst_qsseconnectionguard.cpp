@@ -9,16 +9,13 @@
 #include <QSseStream>
 
 #include <QtCore/QElapsedTimer>
-#include <QtCore/QProcess>
 #include <QtCore/QRegularExpression>
-#include <QtCore/QTemporaryDir>
 #include <QtCore/QTimer>
 #include <QtTest/QSignalSpy>
 #include <QtTest/QTest>
 
 #if QT_CONFIG(ssl)
-#include <QtNetwork/QSslKey>
-#include <QtNetwork/QSslSocket>
+#include "selfsigned.h"
 #endif
 
 #ifdef QT_WEBSOCKETS_LIB
@@ -599,26 +596,6 @@ void TestQSseConnectionGuard::webSocket()
 
 namespace {
 
-/*! A certificate for 127.0.0.1, made anew; null when that is not possible here. */
-QSslConfiguration makeTls()
-{
-    QTemporaryDir directory;
-    const QString key = directory.filePath(QStringLiteral("key.pem"));
-    const QString certificate = directory.filePath(QStringLiteral("certificate.pem"));
-    const QString command =
-        QStringLiteral("req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 "
-                       "-subj /CN=127.0.0.1 -keyout %1 -out %2");
-    QProcess::execute(QStringLiteral("openssl"),
-                      command.arg(key, certificate).split(QLatin1Char(' ')));
-    QFile file(key);
-    if (!file.open(QIODevice::ReadOnly))
-        return QSslConfiguration();
-    QSslConfiguration tls = QSslConfiguration::defaultConfiguration();
-    tls.setPrivateKey(QSslKey(&file, QSsl::Ec));
-    tls.setLocalCertificateChain(QSslCertificate::fromPath(certificate));
-    return tls;
-}
-
 QSslConfiguration clientTls()
 {
     QSslConfiguration tls = QSslConfiguration::defaultConfiguration();
@@ -631,7 +608,7 @@ QSslConfiguration clientTls()
 
 void TestQSseConnectionGuard::tls()
 {
-    const QSslConfiguration configuration = makeTls();
+    const QSslConfiguration configuration = SelfSigned().server();
     if (configuration.isNull())
         QSKIP("needs openssl");
     Fixture f;
@@ -676,7 +653,7 @@ void TestQSseConnectionGuard::tls()
 // The server's thread is held up, and the stream goes on.
 void TestQSseConnectionGuard::tlsStreamsInWorkerThread()
 {
-    const QSslConfiguration configuration = makeTls();
+    const QSslConfiguration configuration = SelfSigned().server();
     if (configuration.isNull())
         QSKIP("needs openssl");
     Fixture f;
@@ -708,7 +685,7 @@ void TestQSseConnectionGuard::tlsStreamsInWorkerThread()
 
 void TestQSseConnectionGuard::tlsFailures()
 {
-    const QSslConfiguration configuration = makeTls();
+    const QSslConfiguration configuration = SelfSigned().server();
     if (configuration.isNull())
         QSKIP("needs openssl");
     Fixture f;

@@ -1,15 +1,12 @@
 // SPDX-License-Identifier: MIT
 #include "eventsourceprobe.h"
 #include "fakesseserver.h"
+#include "selfsigned.h"
 
-#include <QtCore/QProcess>
-#include <QtCore/QStandardPaths>
-#include <QtCore/QTemporaryDir>
 #include <QtCore/QThread>
 #include <QtNetwork/QNetworkAccessManager>
 #include <QtNetwork/QNetworkProxy>
 #include <QtNetwork/QNetworkReply>
-#include <QtNetwork/QSslKey>
 #include <QtTest/QtTest>
 
 using namespace std::chrono_literals;
@@ -37,6 +34,7 @@ private Q_SLOTS:
 
     // First, so that OpenSSL is done with their threads before a leak checker looks at the end.
     void tlsIsVerified();
+    void tlsNameIsVerified();
     void tlsHandshakeFails();
 
     void defaults();
@@ -99,9 +97,6 @@ private Q_SLOTS:
     void managerOfOnesOwn();
     void managerWithTimeout();
     void manySources();
-
-private:
-    QSslConfiguration serverTls();
 };
 
 void tst_QSseEventSource::initTestCase()
@@ -1154,38 +1149,12 @@ void tst_QSseEventSource::manySources()
     QCOMPARE(server.connections(), 64);
 }
 
-// A certificate for 127.0.0.1 that nobody signed; a null configuration when there is no openssl.
-QSslConfiguration tst_QSseEventSource::serverTls()
-{
-    const QString openssl = QStandardPaths::findExecutable(QStringLiteral("openssl"));
-    const QTemporaryDir dir;
-    if (openssl.isEmpty() || !dir.isValid() || !QSslSocket::supportsSsl())
-        return {};
-    const QString key = dir.filePath(QStringLiteral("key.pem"));
-    const QString certificate = dir.filePath(QStringLiteral("cert.pem"));
-    QProcess process;
-    process.start(openssl,
-                  strings({ "req", "-x509", "-newkey", "ec", "-pkeyopt",
-                            "ec_paramgen_curve:prime256v1", "-nodes", "-days", "1", "-subj",
-                            "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1", "-keyout" })
-                      << key << QStringLiteral("-out") << certificate);
-    if (!process.waitForFinished() || process.exitCode() != 0)
-        return {};
-    QFile file(key);
-    if (!file.open(QIODevice::ReadOnly))
-        return {};
-    QSslConfiguration tls = QSslConfiguration::defaultConfiguration();
-    tls.setPrivateKey(QSslKey(&file, QSsl::Ec));
-    tls.setLocalCertificateChain(QSslCertificate::fromPath(certificate));
-    return tls;
-}
-
 void tst_QSseEventSource::tlsIsVerified()
 {
-    const QSslConfiguration tls = serverTls();
-    if (tls.localCertificate().isNull())
+    const SelfSigned certificate;
+    if (!certificate.isValid())
         QSKIP("needs the openssl program");
-    FakeSseServer server(tls);
+    FakeSseServer server(certificate.server());
     server.answers = { FakeSseServer::stream("data: a\n\n"), FakeSseServer::redirect("302", "/x"),
                        FakeSseServer::stream("data: b\n\n"),
                        FakeSseServer::redirect("302", "http://127.0.0.1:1/") };
@@ -1198,13 +1167,10 @@ void tst_QSseEventSource::tlsIsVerified()
     QVERIFY(!stranger.errorText.isEmpty());
     QVERIFY(server.requests.isEmpty());
 
-    // The same once the application trusts the certificate.
-    const QSslConfiguration before = QSslConfiguration::defaultConfiguration();
-    QSslConfiguration trusting = before;
-    trusting.addCaCertificate(tls.localCertificate());
-    QSslConfiguration::setDefaultConfiguration(trusting);
-    const auto restore = qScopeGuard([&] { QSslConfiguration::setDefaultConfiguration(before); });
-    Probe source(server.url());
+    // The same with a request that trusts the certificate.
+    QNetworkRequest request(server.url());
+    request.setSslConfiguration(certificate.client());
+    Probe source(request);
     source.open();
     QTRY_COMPARE(source.data(), strings({ "a" }));
     server.end();
@@ -1216,6 +1182,23 @@ void tst_QSseEventSource::tlsIsVerified()
     server.end();
     QTRY_COMPARE(source.readyState(), ReadyState::Closed);
     QCOMPARE(source.errors.last(), Error::RedirectError);
+}
+
+// A trusted certificate, but somebody else's.
+void tst_QSseEventSource::tlsNameIsVerified()
+{
+    const SelfSigned certificate("DNS:else.where");
+    if (!certificate.isValid())
+        QSKIP("needs the openssl program");
+    FakeSseServer server(certificate.server());
+    QNetworkRequest request(server.url());
+    request.setSslConfiguration(certificate.client());
+    Probe source(request);
+    QTest::ignoreMessage(QtWarningMsg, QRegularExpression(QStringLiteral("TlsError")));
+    source.open();
+    QTRY_COMPARE(source.errors, QList<Error> { Error::TlsError });
+    QCOMPARE(source.readyState(), ReadyState::Closed);
+    QVERIFY(server.requests.isEmpty());
 }
 
 void tst_QSseEventSource::tlsHandshakeFails()

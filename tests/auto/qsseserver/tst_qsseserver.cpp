@@ -10,10 +10,7 @@
 #include <QtCore/QJsonObject>
 #include <QtCore/QMutex>
 #include <QtCore/QPointer>
-#include <QtCore/QProcess>
 #include <QtCore/QRegularExpression>
-#include <QtCore/QStandardPaths>
-#include <QtCore/QTemporaryDir>
 #include <QtCore/QThread>
 #include <QtCore/QTimer>
 #include <QtNetwork/QTcpServer>
@@ -21,9 +18,7 @@
 #include <QtTest/QTest>
 
 #if QT_CONFIG(ssl)
-#include <QtNetwork/QSslCertificate>
-#include <QtNetwork/QSslKey>
-#include <QtNetwork/QSslSocket>
+#include "selfsigned.h"
 #endif
 
 #include <sys/resource.h>
@@ -111,24 +106,10 @@ void reset(QTcpSocket &socket)
 // Starts TLS with a certificate that nobody signed; false when there is no openssl to make it.
 bool startServerEncryption(QSslSocket *socket)
 {
-    const QString openssl = QStandardPaths::findExecutable(QStringLiteral("openssl"));
-    const QTemporaryDir dir;
-    if (openssl.isEmpty() || !dir.isValid() || !QSslSocket::supportsSsl())
+    const SelfSigned certificate;
+    if (!certificate.isValid())
         return false;
-    const QString key = dir.filePath(QStringLiteral("key.pem"));
-    const QString certificate = dir.filePath(QStringLiteral("cert.pem"));
-    QProcess process;
-    process.start(
-        openssl,
-        QStringLiteral("req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes "
-                       "-days 2 -subj /CN=127.0.0.1 -keyout")
-                .split(QLatin1Char(' '))
-            << key << QStringLiteral("-out") << certificate);
-    QFile file(key);
-    if (!process.waitForFinished() || !file.open(QIODevice::ReadOnly))
-        return false;
-    socket->setPrivateKey(QSslKey(&file, QSsl::Ec));
-    socket->setLocalCertificateChain(QSslCertificate::fromPath(certificate));
+    socket->setSslConfiguration(certificate.server());
     socket->startServerEncryption();
     return true;
 }

@@ -2,6 +2,7 @@
 // What the flags of qsse-hub do, as curl sees it.
 
 #include "hubprocess.h"
+#include "selfsigned.h"
 
 #include <QtCore/QDateTime>
 #include <QtCore/QFile>
@@ -283,20 +284,11 @@ void tst_HubFlags::tokens()
 
 void tst_HubFlags::tls()
 {
-    const QString openssl = QStandardPaths::findExecutable(QStringLiteral("openssl"));
-    if (openssl.isEmpty())
+    const SelfSigned made;
+    if (!made.isValid())
         QSKIP("openssl is not installed");
-    const QByteArray key = m_dir.filePath(QStringLiteral("key.pem")).toUtf8();
-    const QByteArray certificate = m_dir.filePath(QStringLiteral("cert.pem")).toUtf8();
-    ChildProcess make(openssl,
-                      QByteArrayList { "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days",
-                                       "2", "-subj", "/CN=localhost", "-addext",
-                                       "subjectAltName=IP:127.0.0.1", "-keyout", key, "-out",
-                                       certificate });
-    make.start();
-    QVERIFY(make.waitForFinished());
-    QCOMPARE(make.exitCode(), 0);
-
+    const QByteArray key = made.keyFile().toUtf8();
+    const QByteArray certificate = made.certificateFile().toUtf8();
     HubProcess hub({ "--tls-certificate", certificate, "--tls-key", key });
     QVERIFY2(hub.listen(), hub.errors().constData());
     QVERIFY(hub.url({}).startsWith("https://"));

@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: MIT
 // qsse-hub behind nginx as it is installed: a reverse proxy that buffers.
 
+#include "eventsourceprobe.h"
 #include "hubprocess.h"
+#include "selfsigned.h"
 
 #include <QtCore/QFile>
 #include <QtCore/QStandardPaths>
 #include <QtCore/QTemporaryDir>
+#include <QtNetwork/QNetworkReply>
 #include <QtNetwork/QTcpServer>
 #include <QtNetwork/QTcpSocket>
 #include <QtTest/QtTest>
@@ -16,6 +19,7 @@ namespace {
 
 constexpr int Patience = 20'000;
 
+// The second server speaks HTTP/2 and packs streams.
 // /buffered/ goes the same way, but does not obey X-Accel-Buffering.
 constexpr char Configuration[] = R"(
 daemon off;
@@ -39,6 +43,15 @@ http {
         location /buffered/ {
             proxy_pass http://127.0.0.1:@HUB@/;
             proxy_ignore_headers X-Accel-Buffering;
+        }
+    }
+    server {
+        listen 127.0.0.1:@TLS@ ssl http2;
+        ssl_certificate @CERTIFICATE@;
+        ssl_certificate_key @KEY@;
+        gzip_types text/event-stream;
+        location / {
+            proxy_pass http://127.0.0.1:@HUB@;
         }
     }
 }
@@ -73,6 +86,8 @@ private Q_SLOTS:
     void keepAliveArrives();
     void resume();
     void head();
+    void eventSource();
+    void eventSourceThroughHttp2();
     void bufferedWithoutTheHeader();
 
 private:
@@ -83,7 +98,9 @@ private:
     QTemporaryDir m_dir;
     std::unique_ptr<HubProcess> m_hub;
     std::unique_ptr<ChildProcess> m_nginx;
+    SelfSigned m_certificate;
     quint16 m_port = 0;
+    quint16 m_tlsPort = 0;
 };
 
 void tst_Nginx::initTestCase()
@@ -92,6 +109,8 @@ void tst_Nginx::initTestCase()
         QSKIP("nginx is not installed");
     if (QStandardPaths::findExecutable(QStringLiteral("curl")).isEmpty())
         QSKIP("curl is not installed");
+    if (!m_certificate.isValid())
+        QSKIP("openssl is not installed");
     m_hub = std::make_unique<HubProcess>(QByteArrayList { "--keep-alive", "300" });
     QVERIFY2(m_hub->listen(), m_hub->errors().constData());
     // Someone else may take the port before nginx does.
@@ -106,6 +125,10 @@ bool tst_Nginx::startNginx()
     m_port = freePort();
     QByteArray configuration(Configuration);
     configuration.replace("@NGINX@", QByteArray::number(m_port));
+    m_tlsPort = freePort();
+    configuration.replace("@TLS@", QByteArray::number(m_tlsPort));
+    configuration.replace("@CERTIFICATE@", m_certificate.certificateFile().toUtf8());
+    configuration.replace("@KEY@", m_certificate.keyFile().toUtf8());
     configuration.replace("@HUB@", QByteArray::number(m_hub->port()));
     QFile file(m_dir.filePath(QStringLiteral("nginx.conf")));
     if (!file.open(QIODevice::WriteOnly) || file.write(configuration) != configuration.size())
@@ -179,6 +202,53 @@ void tst_Nginx::head()
     QCOMPARE(curl.exitCode(), 0);
     QCOMPARE(curl.status(), 200);
     QCOMPARE(curl.header("Content-Type"), "text/event-stream");
+}
+
+void tst_Nginx::eventSource()
+{
+    EventSourceProbe source(QUrl::fromEncoded(url("/events?topic=client")));
+    source.open();
+    QTRY_COMPARE_WITH_TIMEOUT(source.log.size(), 1, Patience);
+    for (int i = 1; i <= 3; ++i) {
+        publish("/topics/client", QByteArray::number(i));
+        QTRY_COMPARE_WITH_TIMEOUT(source.events.size(), i, Patience);
+    }
+}
+
+// Each event arrives by itself although nginx packs the stream. Pausing and going on loses nothing,
+// although it takes a new connection with HTTP/2.
+void tst_Nginx::eventSourceThroughHttp2()
+{
+    QNetworkRequest request(
+        QUrl(QStringLiteral("https://127.0.0.1:%1/events?topic=h2").arg(m_tlsPort)));
+    request.setSslConfiguration(m_certificate.client());
+    EventSourceProbe source(request);
+    QByteArrayList codings;
+    QList<bool> http2;
+    source.setResponseHandler([&](const QNetworkReply &reply) {
+        codings << reply.rawHeader("Content-Encoding");
+        http2 << reply.attribute(QNetworkRequest::Http2WasUsedAttribute).toBool();
+        return true;
+    });
+    source.open();
+    QTRY_COMPARE_WITH_TIMEOUT(source.log.size(), 1, Patience);
+    QCOMPARE(codings, QByteArrayList { "gzip" });
+    QCOMPARE(http2, QList<bool> { true });
+    for (int i = 1; i <= 3; ++i) {
+        publish("/topics/h2", QByteArray::number(i));
+        QTRY_COMPARE_WITH_TIMEOUT(source.events.size(), i, Patience);
+    }
+
+    source.setPaused(true);
+    QCOMPARE(source.readyState(), QSseEventSource::ReadyState::Connecting);
+    publish("/topics/h2", "4");
+    QCOMPARE(source.events.size(), 3);
+    source.setPaused(false);
+    QTRY_COMPARE_WITH_TIMEOUT(source.events.size(), 4, Patience);
+    publish("/topics/h2", "5");
+    QTRY_COMPARE_WITH_TIMEOUT(source.data().join(QString()), QStringLiteral("12345"), Patience);
+    QCOMPARE(http2, (QList<bool> { true, true }));
+    QVERIFY(source.errors.isEmpty());
 }
 
 // That it is the header which makes the others work: without it nginx passes on full buffers only,
