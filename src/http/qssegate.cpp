@@ -2,6 +2,7 @@
 #include "qssegate_p.h"
 
 #include "qssestream_p.h"
+#include "qssetopicfilter_p.h"
 
 #include <QtCore/QCoreApplication>
 #include <QtCore/QCryptographicHash>
@@ -249,9 +250,7 @@ bool QSseGate::admitTopics(QSseHttpExchange &exchange, const QStringList &topics
     if (!access)
         return false;
     const auto isCovered = [&](const QString &topic) {
-        return !access->topics
-            || std::any_of(access->topics->begin(), access->topics->end(),
-                           [&](const QSseTopicFilter &allowed) { return allowed.matches(topic); });
+        return !access->topics || QSsePrivate::matchesAny(*access->topics, topic);
     };
     const auto refused = std::find_if_not(topics.begin(), topics.end(), isCovered);
     if (refused == topics.end())

@@ -2,7 +2,12 @@
 #ifndef QSSETOPICFILTER_P_H
 #define QSSETOPICFILTER_P_H
 
+#include "qssetopicfilter.h"
+
+#include <QtCore/QList>
 #include <QtCore/QStringView>
+
+#include <algorithm>
 
 /*! The levels that topics and their filters are made of. */
 namespace QSseTopicLevels {
@@ -21,5 +26,16 @@ inline QStringView takeLevel(QStringView *path)
 }
 
 } // namespace QSseTopicLevels
+
+namespace QSsePrivate {
+
+/*! Whether one of \a filters at least matches \a topic. */
+inline bool matchesAny(const QList<QSseTopicFilter> &filters, const QString &topic)
+{
+    return std::any_of(filters.begin(), filters.end(),
+                       [&](const QSseTopicFilter &filter) { return filter.matches(topic); });
+}
+
+} // namespace QSsePrivate
 
 #endif // QSSETOPICFILTER_P_H

@@ -76,8 +76,6 @@ public:
     qint64 lastActivity = 0; // ms of the shard's clock
     int keepAliveEarly = 0;  // in parts of the interval
     std::list<QSseConnection *>::iterator activity;
-    qint64 lastTaken = 0;                                // takenBytes() as it was last seen to grow
-    qint64 lastTakenAt = 0;                              // ms of the shard's clock
     qint64 expiresAt = 0;                                // ms of the shard's clock, 0 for never
     std::optional<QSseSubscriber::RemovalReason> ending; // set once the stream is being ended
 

@@ -4,6 +4,7 @@
 #include "qsseserver_p.h"
 #include "qssesubscriber_p.h"
 #include "qssetopic.h"
+#include "qssetopicfilter_p.h"
 
 #include <QtCore/QDeadlineTimer>
 #include <QtCore/QLoggingCategory>
@@ -323,8 +324,7 @@ QByteArray QSseServerPrivate::snapshots(QSseJoin *join) const
     const QStringList names = topics.keys();
     for (const QString &name : names) {
         QSseTopic *topic = topics.value(name);
-        const auto wanted = [&](const QSseTopicFilter &f) { return f.matches(name); };
-        if (!topic || std::none_of(join->topics.begin(), join->topics.end(), wanted)
+        if (!topic || !QSsePrivate::matchesAny(join->topics, name)
             || !settings.maySee(name, join->grants))
             continue;
         quint64 position = 0;
@@ -818,9 +818,7 @@ QList<QSseSubscriber> QSseServer::subscribers(const QString &topic) const
 {
     QList<QSseSubscriber> found;
     for (const auto &entry : std::as_const(d->subscribers)) {
-        const QList<QSseTopicFilter> topics = entry.subscriber.topics();
-        const auto matches = [&](const QSseTopicFilter &f) { return f.matches(topic); };
-        if (std::any_of(topics.begin(), topics.end(), matches))
+        if (QSsePrivate::matchesAny(entry.subscriber.topics(), topic))
             found.append(entry.subscriber);
     }
     return found;

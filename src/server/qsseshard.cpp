@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "qsseframes_p.h"
 #include "qsseshard_p.h"
+#include "qssetopicfilter_p.h"
 
 #include <QtCore/QRandomGenerator>
 
@@ -36,17 +37,11 @@ constexpr auto CheckInterval = 500ms;
 // How long the rest of a stream whose time is up may take.
 constexpr auto ExpiryGrace = 1s;
 
-bool matchesAny(const QList<QSseTopicFilter> &filters, const QString &topic)
-{
-    return std::any_of(filters.begin(), filters.end(),
-                       [&](const QSseTopicFilter &filter) { return filter.matches(topic); });
-}
-
 } // namespace
 
 bool QSseShard::Settings::maySee(const QString &topic, const QList<QSseTopicFilter> &grants) const
 {
-    return !matchesAny(privateTopics, topic) || matchesAny(grants, topic);
+    return !QSsePrivate::matchesAny(privateTopics, topic) || QSsePrivate::matchesAny(grants, topic);
 }
 
 QSseShard::QSseShard(std::shared_ptr<const QSseEventLog> log, std::shared_ptr<Counters> counters,
@@ -535,8 +530,7 @@ bool QSseShard::send(QSseConnection *connection, const QByteArray &bytes, qint64
     }
     m_keepAlive.touch(connection, now);
     if (connection->mayHaveQueue() && !m_queued.contains(connection)) {
-        connection->lastTakenAt = now;
-        m_queued.insert(connection);
+        m_queued.insert(connection, { connection->takenBytes(), now });
         scheduleCheck();
     }
     return true;
@@ -632,17 +626,16 @@ void QSseShard::check()
 void QSseShard::removeStalled(qint64 now)
 {
     const qint64 timeout = m_settings.stallTimeout.count();
-    const QSet<QSseConnection *> queued = m_queued;
+    const QList<QSseConnection *> queued = m_queued.keys();
     for (QSseConnection *connection : queued) {
+        Progress &progress = m_queued[connection];
         const qint64 taken = connection->takenBytes();
-        if (connection->queuedBytes() == 0) {
+        if (connection->queuedBytes() == 0)
             m_queued.remove(connection);
-        } else if (taken != connection->lastTaken) {
-            connection->lastTaken = taken;
-            connection->lastTakenAt = now;
-        } else if (timeout > 0 && now - connection->lastTakenAt >= timeout) {
+        else if (taken != progress.taken)
+            progress = { taken, now };
+        else if (timeout > 0 && now - progress.at >= timeout)
             remove(connection, RemovalReason::Stalled);
-        }
     }
 }
 

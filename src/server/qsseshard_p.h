@@ -117,6 +117,13 @@ private:
         quint64 skipTo = 0; // there were too many events; they have to be read from the log
     };
 
+    // How much a connection had taken of its queue, and when that was last seen to have grown.
+    struct Progress
+    {
+        qint64 taken = 0;
+        qint64 at = 0; // ms of the shard's clock
+    };
+
     void push(Item item);
     bool sendDirectly(const QSseLoggedEventPointer &event);
     static bool canSendDirectly(const QList<QSseGroup *> &groups);
@@ -185,7 +192,7 @@ private:
 
     // Looked at now and then, by the timer.
     QTimer m_checkTimer;
-    QSet<QSseConnection *> m_queued;                 // those for whom something waits
+    QHash<QSseConnection *, Progress> m_queued;      // those for whom something waits
     QSet<QSseConnection *> m_lapsed;                 // those that were live and read too slowly
     std::set<std::pair<qint64, quint64>> m_expiries; // ms of the clock, and of which subscriber
 };

@@ -139,7 +139,7 @@ void tst_Soak::mixed()
     std::thread publisher([&] {
         BarePublisher publisher(hub.port());
         for (qint64 n = 0; isPublishing; ++n) {
-            const QByteArray topic = "b/" + QByteArray::number(n % 10);
+            const QByteArray topic = "b/" + QByteArray::number(n % 5);
             ++(publisher.post(topic, QByteArray(200, 'x')).isNull() ? refused : published);
             std::this_thread::sleep_for(5ms);
         }
