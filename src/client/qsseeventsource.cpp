@@ -2,6 +2,7 @@
 #include "qsseeventsource.h"
 #include "qssebackoff_p.h"
 #include "qsseparser.h"
+#include "qssestreammanager_p.h"
 #include "qssestreamrequest_p.h"
 
 #include <QtCore/QPointer>
@@ -27,6 +28,12 @@ bool isToken(const QByteArray &text)
             || (c != '\0' && std::strchr("!#$%&'*+-.^_`|~", c));
     };
     return !text.isEmpty() && std::all_of(text.begin(), text.end(), isTokenChar);
+}
+
+// QString::fromUtf8() would take a leading U+FEFF for a byte order mark.
+QString text(const QByteArray &utf8)
+{
+    return QSseEvent(utf8).data();
 }
 
 void setDefault(QNetworkRequest *request, const QByteArray &name, const QByteArray &value)
@@ -205,7 +212,7 @@ QNetworkAccessManager *QSseEventSourcePrivate::networkAccessManager()
     if (manager)
         return manager;
     if (!ownManager)
-        ownManager = new QNetworkAccessManager(q);
+        ownManager = new QSseStreamManager(q);
     return ownManager;
 }
 
@@ -283,7 +290,7 @@ void QSseEventSourcePrivate::deliver(QSseParser::Token token)
         dispatch(event);
         break;
     case QSseParser::Token::Comment:
-        Q_EMIT q->commentReceived(QString::fromUtf8(comment));
+        Q_EMIT q->commentReceived(text(comment));
         break;
     case QSseParser::Token::Error:
         fail(
@@ -326,7 +333,7 @@ void QSseEventSourcePrivate::updateLastEventId()
     if (id == lastEventId)
         return;
     lastEventId = id;
-    Q_EMIT q->lastEventIdChanged(QString::fromUtf8(id));
+    Q_EMIT q->lastEventIdChanged(text(id));
 }
 
 void QSseEventSourcePrivate::setPaused(bool newPaused)
@@ -495,7 +502,7 @@ void QSseEventSource::setPaused(bool paused)
 
 QString QSseEventSource::lastEventId() const
 {
-    return QString::fromUtf8(d->parser.lastEventId());
+    return text(d->parser.lastEventId());
 }
 
 void QSseEventSource::setLastEventId(const QString &id)

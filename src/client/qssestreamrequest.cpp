@@ -3,6 +3,7 @@
 
 #include <QtCore/QDateTime>
 #include <QtCore/QLocale>
+#include <QtCore/QTimeZone>
 #include <QtNetwork/QNetworkAccessManager>
 
 #include <algorithm>
@@ -54,9 +55,10 @@ milliseconds parsedRetryAfter(const QByteArray &value)
     bool isNumber = false;
     qint64 seconds = value.trimmed().toLongLong(&isNumber);
     if (!isNumber) {
-        QDateTime date = QLocale::c().toDateTime(QString::fromLatin1(value.trimmed()),
-                                                 QStringLiteral("ddd, dd MMM yyyy hh:mm:ss 'GMT'"));
-        date.setTimeSpec(Qt::UTC);
+        const QDateTime local =
+            QLocale::c().toDateTime(QString::fromLatin1(value.trimmed()),
+                                    QStringLiteral("ddd, dd MMM yyyy hh:mm:ss 'GMT'"));
+        const QDateTime date(local.date(), local.time(), QTimeZone::utc());
         seconds = date.isValid() ? QDateTime::currentDateTimeUtc().secsTo(date) : 0;
     }
     return std::chrono::seconds(qBound(Q_INT64_C(0), seconds, MaximumRetryAfter));

@@ -952,13 +952,13 @@ void tst_QSseStreamRequest::badAnswers_data()
     QTest::newRow("garbage") << garbage << Error::NetworkError;
     QTest::newRow("another protocol")
         << QByteArray("220 ftp.example ready\r\n") << Error::NetworkError;
-    QTest::newRow("a field of 2 MB")
+    QTest::newRow("a field of 10 MB")
         << "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nX-Long: "
-            + QByteArray(2'000'000, 'x') + "\r\n\r\ndata: a\n\n"
-        << Error::ContentTypeError;
-    QTest::newRow("many fields") << "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n"
-            + QByteArray("X: y\r\n").repeated(300'000)
-            + "\r\ndata: a\n\n" << Error::ContentTypeError;
+            + QByteArray(10'000'000, 'x') + "\r\n\r\ndata: a\n\n"
+        << Error::NetworkError;
+    QTest::newRow("a million fields") << "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n"
+            + QByteArray("X: y\r\n").repeated(1'000'000)
+            + "\r\ndata: a\n\n" << Error::NetworkError;
     QTest::newRow("no fields") << QByteArray("HTTP/1.1 200 OK\r\n\r\ndata: a\n\n")
                                << Error::ContentTypeError;
     QTest::newRow("a page") << QByteArray(
