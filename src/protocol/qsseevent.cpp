@@ -10,6 +10,7 @@
 #include <QtCore/QStringConverter>
 
 #include <cstring>
+#include <utility>
 
 using namespace std::chrono_literals;
 
@@ -53,17 +54,80 @@ bool isValidId(const QByteArray &id)
     return !hasLineBreak(id) && !id.contains('\0');
 }
 
+// Qt would make a '?' of each surrogate that has no other half.
+QString withoutLoneSurrogates(QString text)
+{
+    for (qsizetype i = 0; i < text.size(); ++i) {
+        if (text.at(i).isHighSurrogate() && i + 1 < text.size() && text.at(i + 1).isLowSurrogate())
+            ++i;
+        else if (text.at(i).isSurrogate())
+            text[i] = QChar::ReplacementCharacter;
+    }
+    return text;
+}
+
 // Setting a null string takes the field off the wire again.
 QByteArray toField(const QString &text)
 {
-    return text.isNull() ? QByteArray() : text.toUtf8();
+    if (text.isNull())
+        return QByteArray();
+    return text.isValidUtf16() ? text.toUtf8() : withoutLoneSurrogates(text).toUtf8();
+}
+
+/*! How a sequence of UTF-8 goes on: what may follow its first byte. */
+struct Continuation
+{
+    qsizetype count; // negative when no sequence begins like this
+    uchar lowest;    // of the first of them; all others are 80 to BF
+    uchar highest;
+};
+
+Continuation continuationOf(uchar first)
+{
+    if (first < 0x80)
+        return { 0, 0x80, 0xbf };
+    if (first < 0xc2 || first > 0xf4)
+        return { -1, 0x80, 0xbf };
+    if (first < 0xe0)
+        return { 1, 0x80, 0xbf };
+    if (first < 0xf0)
+        return { 2, uchar(first == 0xe0 ? 0xa0 : 0x80), uchar(first == 0xed ? 0x9f : 0xbf) };
+    return { 3, uchar(first == 0xf0 ? 0x90 : 0x80), uchar(first == 0xf4 ? 0x8f : 0xbf) };
+}
+
+// As far as what text begins with can be part of a sequence, and whether that is all of it. Neither
+// overlong forms nor surrogates nor what is beyond U+10FFFF gets past the first byte.
+std::pair<qsizetype, bool> sequenceAt(QByteArrayView text)
+{
+    auto [count, lowest, highest] = continuationOf(uchar(text.front()));
+    qsizetype size = 1;
+    while (size <= count && size < text.size() && uchar(text[size]) >= lowest
+           && uchar(text[size]) <= highest) {
+        ++size;
+        lowest = 0x80;
+        highest = 0xbf;
+    }
+    return { size, size == count + 1 };
+}
+
+QByteArray withReplacements(QByteArrayView text)
+{
+    QByteArray result;
+    result.reserve(3 * text.size()); // if each byte is replaced
+    while (!text.isEmpty()) {
+        const auto [size, isWhole] = sequenceAt(text);
+        result.append(isWhole ? text.first(size) : QByteArrayView("\xef\xbf\xbd"));
+        text = text.sliced(size);
+    }
+    result.squeeze();
+    return result;
 }
 
 } // namespace
 
 QByteArray QSsePrivate::validUtf8(const QByteArray &utf8)
 {
-    return utf8.isValidUtf8() ? utf8 : textFromUtf8(utf8).toUtf8();
+    return isPlainAscii(utf8) || utf8.isValidUtf8() ? utf8 : withReplacements(utf8);
 }
 
 QString QSsePrivate::textFromUtf8(const QByteArray &utf8)

@@ -23,8 +23,9 @@ class QSseEventPrivate;
     The fields comment, data, event, id and retry go on the wire as WHATWG HTML §9.2 has it; topic,
     occurredAt, ttl, source and transactionId belong to the event bus and stay in the process.
 
-    Text is kept as UTF-8. Every sequence that is not valid UTF-8 becomes U+FFFD as it is set, so
-    what encode() gives is always valid.
+    Text is kept as UTF-8. What is not valid becomes U+FFFD as it is set, one for each maximal
+    subpart of a sequence, as the WHATWG Encoding Standard decodes, and one for each lone surrogate;
+    so what encode() gives is always valid.
 */
 class QSSE_CORE_EXPORT QSseEvent
 {

@@ -4,14 +4,84 @@
 
 #include <algorithm>
 #include <cstring>
+#include <utility>
+
+#ifdef Q_OS_LINUX
+#include <sys/mman.h>
+#include <unistd.h>
+#endif
 
 using namespace std::chrono_literals;
 
 namespace {
+
 constexpr char Bom[] = "\xef\xbb\xbf";
 constexpr qsizetype BomSize = 3;
+// From so many bytes on it is certain what a data line's text is: "data:" and a space or none.
+constexpr qsizetype DataNameSize = 6;
 // Longer than any number of milliseconds worth waiting, and safely inside a qint64.
 constexpr qsizetype MaximumRetryDigits = 15;
+// The memory of a field is kept for the next event, but not more than this of it.
+constexpr qsizetype MaximumSpare = 4096;
+constexpr qsizetype HugePageSize = qsizetype(2) * 1024 * 1024;
+constexpr qsizetype BlockOverhead = 64;
+
+// Whether line is a field of this name; its value then, which is empty without a colon.
+template<size_t Size>
+bool isField(QByteArrayView line, const char (&name)[Size], QByteArrayView *value)
+{
+    constexpr qsizetype NameSize = qsizetype(Size) - 1;
+    if (line.size() < NameSize || std::memcmp(line.data(), name, size_t(NameSize)) != 0)
+        return false;
+    *value = line.sliced(NameSize);
+    if (value->isEmpty())
+        return true;
+    if (value->front() != ':')
+        return false;
+    *value = value->sliced(value->size() > 1 && value->at(1) == ' ' ? 2 : 1);
+    return true;
+}
+
+// Copies text to where the field has its memory, if nobody else has that and not much is wasted.
+void assign(QByteArray *field, QByteArrayView text)
+{
+    const qsizetype capacity = field->capacity();
+    if (field->isDetached() && capacity >= text.size() && capacity <= 2 * text.size() + 64) {
+        field->resize(text.size());
+        std::memcpy(field->data(), text.data(), size_t(text.size()));
+    } else {
+        *field = QByteArray(text.data(), text.size());
+    }
+}
+
+void letGoIfLarge(QByteArray *spare)
+{
+    if (spare->capacity() > MaximumSpare)
+        *spare = QByteArray("");
+}
+
+// Makes room for size bytes, and for about as many to come. A large event costs mostly what it
+// takes the system to hand out its memory in small pages, so huge ones are asked for. A block that
+// is a multiple of them, with what QByteArray and malloc() add to it, keeps them when it grows and
+// moves.
+void grow(QByteArray *block, qsizetype size)
+{
+    const qsizetype capacity = qMax(size, 2 * block->capacity());
+    if (capacity < HugePageSize) {
+        block->reserve(capacity);
+        return;
+    }
+    const qsizetype hugePages = (capacity + BlockOverhead + HugePageSize - 1) / HugePageSize;
+    block->reserve(hugePages * HugePageSize - BlockOverhead);
+#ifdef Q_OS_LINUX
+    // For all of its pages: a mapping can only grow while it is the same everywhere.
+    static const quintptr pageSize = quintptr(::sysconf(_SC_PAGESIZE));
+    const quintptr begin = quintptr(block->constData()) & ~(pageSize - 1);
+    const quintptr end = quintptr(block->constData()) + quintptr(block->capacity());
+    ::madvise(reinterpret_cast<void *>(begin), end - begin, MADV_HUGEPAGE);
+#endif
+}
+
 } // namespace
 
 class QSseParserPrivate
@@ -21,25 +91,44 @@ public:
 
     void append(const QByteArray &chunk);
     bool skipBom();
-    qsizetype find(char byte, qsizetype from, qsizetype end) const;
-    bool readLine(QByteArrayView *line);
+    Token read();
+    qsizetype find(char byte, qsizetype *next) const;
+    void keep(QByteArrayView piece);
+    Token finishLine(QByteArrayView piece);
     Token processLine(QByteArrayView line);
-    void processField(QByteArrayView name, QByteArrayView value);
+    void beginData(QByteArrayView value);
+    void appendData(QByteArrayView text);
+    void setEventType(QByteArrayView value);
+    void setId(QByteArrayView value);
     void setRetry(QByteArrayView digits);
     Token dispatch();
-    bool isTooLarge(qsizetype lineSize) const;
+    bool isTooLarge(qsizetype more) const;
     Token fail();
+    void drop();
 
-    QByteArray buffer;
-    qsizetype position = 0;    // start of the line being read
-    qsizetype scanned = 0;     // no line end before this: an unfinished line is not searched twice
-    qsizetype lineFeed = -1;   // the next LF or the buffer's end; out of date when before scanned
-    bool atStart = true;       // a byte order mark may come
-    bool skipLineFeed = false; // the line before ended with a CR
+    // What was added and is not read yet: input from position on.
+    QByteArray input;
+    qsizetype position = 0;
+    qsizetype lineFeed = 0;       // there is none between position and this
+    qsizetype carriageReturn = 0; // the same
+    bool atStart = true;          // a byte order mark may come
+    bool skipLineFeed = false;    // the line before ended with a CR
 
-    QByteArray data; // the data lines so far; null when there was none
-    QByteArray eventType;
+    // The line whose end has not come: either in lineStart, or its text is in data already, which
+    // leaves out inData bytes of it.
+    QByteArray lineStart;
+    qsizetype inData = 0;
+
+    // The buffers of §9.2.6, each of the block being read only if its flag says so: otherwise it is
+    // memory that the next block can use.
+    QByteArray data;
+    QByteArray eventType { "" };
     QByteArray idBuffer;
+    bool hasData = false;
+    bool isDataPlain = true; // isPlainAscii() of all of it
+    bool hasEventType = false;
+    bool hasId = false;
+
     QByteArray lastEventId;
     std::chrono::milliseconds retry { -1 };
     qsizetype maximumEventSize = qsizetype(64) * 1024 * 1024;
@@ -51,101 +140,166 @@ public:
 
 void QSseParserPrivate::append(const QByteArray &chunk)
 {
-    lineFeed = -1;
-    if (position == buffer.size()) {
-        buffer = chunk;
-        position = scanned = 0;
+    if (position == input.size()) {
+        input = chunk;
+        position = lineFeed = carriageReturn = 0;
         return;
     }
     // Moving the rest forward costs no more than the bytes read since the last time.
-    if (position > 0) {
-        buffer.remove(0, position);
-        scanned -= position;
-        position = 0;
-    }
-    buffer.append(chunk);
+    input.remove(0, position);
+    lineFeed = qMax(qsizetype(0), lineFeed - position);
+    carriageReturn = qMax(qsizetype(0), carriageReturn - position);
+    position = 0;
+    input.append(chunk);
 }
 
 // Answers whether reading can begin: false while what has come may still be a byte order mark.
 bool QSseParserPrivate::skipBom()
 {
-    const qsizetype available = qMin(buffer.size() - position, BomSize);
-    if (std::memcmp(buffer.constData() + position, Bom, size_t(available)) == 0) {
+    const qsizetype available = qMin(input.size(), BomSize);
+    if (std::memcmp(input.constData(), Bom, size_t(available)) == 0) {
         if (available < BomSize)
             return false;
-        position += BomSize;
-        scanned = position;
+        position = BomSize;
     }
     atStart = false;
     return true;
 }
 
-// Where byte is in [from, end) of the buffer, or end.
-qsizetype QSseParserPrivate::find(char byte, qsizetype from, qsizetype end) const
+QSseParser::Token QSseParserPrivate::read()
 {
-    const char *const begin = buffer.constData();
-    const void *found = std::memchr(begin + from, byte, size_t(end - from));
-    return found ? static_cast<const char *>(found) - begin : end;
+    while (position < input.size()) {
+        if (std::exchange(skipLineFeed, false) && input.at(position) == '\n') {
+            ++position;
+            continue;
+        }
+        const qsizetype end = qMin(find('\n', &lineFeed), find('\r', &carriageReturn));
+        const QByteArrayView piece(input.constData() + position, end - position);
+        if (isTooLarge(piece.size()))
+            return fail();
+        position = end;
+        if (end == input.size()) {
+            keep(piece);
+            break;
+        }
+        ++position;
+        skipLineFeed = end == carriageReturn;
+        const Token token = finishLine(piece);
+        if (token != Token::NoToken)
+            return token;
+    }
+    input = QByteArray();
+    position = lineFeed = carriageReturn = 0;
+    return Token::NoToken;
 }
 
-bool QSseParserPrivate::readLine(QByteArrayView *line)
+// Where byte is in the input, or its end. Nothing before *next is searched, which is where it was
+// found, or not, the last time.
+qsizetype QSseParserPrivate::find(char byte, qsizetype *next) const
 {
-    const char *const begin = buffer.constData();
-    if (skipLineFeed && position < buffer.size()) {
-        skipLineFeed = false;
-        if (begin[position] == '\n')
-            scanned = ++position;
+    *next = qMax(*next, position);
+    if (*next < input.size() && input.at(*next) != byte) {
+        const char *const begin = input.constData();
+        const void *found = std::memchr(begin + *next, byte, size_t(input.size() - *next));
+        *next = found ? static_cast<const char *>(found) - begin : input.size();
     }
+    return *next;
+}
 
-    if (lineFeed < scanned)
-        lineFeed = find('\n', scanned, buffer.size());
-    // A CR counts only before the LF, so this search never reads past the line.
-    const qsizetype lineEnd = find('\r', scanned, lineFeed);
-    scanned = lineEnd;
-    if (lineEnd == buffer.size())
-        return false;
-    *line = QByteArrayView(begin + position, lineEnd - position);
-    skipLineFeed = begin[lineEnd] == '\r';
-    scanned = position = lineEnd + 1;
-    return true;
+// Keeps what there is of a line that is not at its end.
+void QSseParserPrivate::keep(QByteArrayView piece)
+{
+    if (inData > 0) {
+        appendData(piece);
+        return;
+    }
+    if (!lineStart.isEmpty()) {
+        lineStart.append(piece);
+        piece = lineStart;
+    }
+    QByteArrayView value;
+    if (piece.size() >= DataNameSize && isField(piece, "data", &value)) {
+        const qsizetype before = hasData ? data.size() : 0;
+        beginData(value);
+        inData = before + piece.size() - data.size();
+        lineStart = QByteArray();
+    } else if (lineStart.isEmpty()) {
+        lineStart = piece.toByteArray();
+    }
+}
+
+// Processes the line that piece is the rest of, or all of it.
+QSseParser::Token QSseParserPrivate::finishLine(QByteArrayView piece)
+{
+    if (inData > 0) {
+        inData = 0;
+        appendData(piece);
+        return Token::NoToken;
+    }
+    if (lineStart.isEmpty())
+        return processLine(piece);
+    const QByteArray line = std::exchange(lineStart, QByteArray()).append(piece);
+    return processLine(line);
 }
 
 QSseParser::Token QSseParserPrivate::processLine(QByteArrayView line)
 {
+    QByteArrayView value;
     if (line.isEmpty())
         return dispatch();
-
-    const qsizetype colon = line.indexOf(':');
-    if (colon < 0) {
-        processField(line, QByteArrayView(""));
-        return Token::NoToken;
-    }
-    QByteArrayView value = line.sliced(colon + 1);
-    if (value.startsWith(' '))
-        value = value.sliced(1);
-    if (colon == 0) {
+    if (isField(line, "data", &value)) {
+        beginData(value);
+    } else if (isField(line, "event", &value)) {
+        setEventType(value);
+    } else if (isField(line, "id", &value)) {
+        setId(value);
+    } else if (isField(line, "retry", &value)) {
+        setRetry(value);
+    } else if (isField(line, "", &value)) {
         comment = QSsePrivate::validUtf8(value.toByteArray());
         return Token::Comment;
     }
-    processField(line.first(colon), value);
     return Token::NoToken;
 }
 
-void QSseParserPrivate::processField(QByteArrayView name, QByteArrayView value)
+// The text of a data line, or the beginning of it.
+void QSseParserPrivate::beginData(QByteArrayView value)
 {
-    if (name == "data") {
-        if (data.isNull())
-            data = QByteArray(value.data(), value.size());
-        else
-            data.append('\n').append(value);
-    } else if (name == "event") {
-        eventType = value.toByteArray();
-    } else if (name == "id") {
-        if (!value.contains('\0'))
-            idBuffer = QSsePrivate::validUtf8(value.toByteArray());
-    } else if (name == "retry") {
-        setRetry(value);
+    if (hasData) {
+        appendData("\n");
+        appendData(value);
+        return;
     }
+    assign(&data, value);
+    hasData = true;
+    isDataPlain = QSsePrivate::isPlainAscii(value);
+}
+
+void QSseParserPrivate::appendData(QByteArrayView text)
+{
+    if (data.size() + text.size() > data.capacity())
+        grow(&data, data.size() + text.size());
+    data.append(text);
+    isDataPlain = isDataPlain && QSsePrivate::isPlainAscii(text);
+}
+
+// Types come again and again, so the one before is shared if it is the same.
+void QSseParserPrivate::setEventType(QByteArrayView value)
+{
+    if (value != eventType)
+        eventType = QSsePrivate::validUtf8(value.toByteArray());
+    hasEventType = true;
+}
+
+void QSseParserPrivate::setId(QByteArrayView value)
+{
+    if (QSsePrivate::isPlainAscii(value))
+        assign(&idBuffer, value);
+    else if (!value.contains('\0'))
+        idBuffer = QSsePrivate::validUtf8(value.toByteArray());
+    else
+        return;
+    hasId = true;
 }
 
 void QSseParserPrivate::setRetry(QByteArrayView digits)
@@ -162,30 +316,49 @@ void QSseParserPrivate::setRetry(QByteArrayView digits)
 
 QSseParser::Token QSseParserPrivate::dispatch()
 {
-    lastEventId = idBuffer;
-    if (data.isNull()) {
-        eventType.clear();
-        return Token::NoToken;
+    if (std::exchange(hasId, false)) {
+        lastEventId.swap(idBuffer);
+        letGoIfLarge(&idBuffer);
     }
-    event = QSseEvent();
-    event.d->data = QSsePrivate::validUtf8(std::exchange(data, QByteArray()));
-    event.d->event = QSsePrivate::validUtf8(std::exchange(eventType, QByteArray()));
-    event.d->id = lastEventId;
+    const bool isTyped = std::exchange(hasEventType, false);
+    if (!isTyped)
+        letGoIfLarge(&eventType);
+    if (!std::exchange(hasData, false))
+        return Token::NoToken;
+
+    // Who wants to keep the event before has taken it by now.
+    if (event.d->ref.loadAcquire() != 1)
+        event = QSseEvent();
+    QSseEventPrivate *const fields = event.d.data();
+    fields->data.swap(data);
+    letGoIfLarge(&data);
+    if (!isDataPlain)
+        fields->data = QSsePrivate::validUtf8(fields->data);
+    if (isTyped || !fields->event.isNull())
+        fields->event = isTyped ? eventType : QByteArray();
+    fields->id = lastEventId;
     return Token::Event;
 }
 
-// The same of a finished line as of one that is not, so that it does not matter where pieces end.
-bool QSseParserPrivate::isTooLarge(qsizetype lineSize) const
+// Judges an event by what it has, the line being read with its name, and not by where pieces end.
+bool QSseParserPrivate::isTooLarge(qsizetype more) const
 {
-    return data.size() + lineSize > maximumEventSize;
+    return (hasData ? data.size() : 0) + lineStart.size() + inData + more > maximumEventSize;
 }
 
 QSseParser::Token QSseParserPrivate::fail()
 {
+    drop();
     failed = true;
-    buffer.clear();
-    data.clear();
     return Token::Error;
+}
+
+// Drops what is unfinished.
+void QSseParserPrivate::drop()
+{
+    input = lineStart = data = QByteArray();
+    position = lineFeed = carriageReturn = inData = 0;
+    skipLineFeed = hasData = hasEventType = hasId = false;
 }
 
 QSseParser::QSseParser() : d(new QSseParserPrivate) { }
@@ -204,16 +377,7 @@ QSseParser::Token QSseParser::readNext()
         return Token::Error;
     if (d->atStart && !d->skipBom())
         return Token::NoToken;
-
-    QByteArrayView line;
-    while (d->readLine(&line)) {
-        if (d->isTooLarge(line.size()))
-            return d->fail();
-        const Token token = d->processLine(line);
-        if (token != Token::NoToken)
-            return token;
-    }
-    return d->isTooLarge(d->buffer.size() - d->position) ? d->fail() : Token::NoToken;
+    return d->read();
 }
 
 QSseEvent QSseParser::event() const
@@ -233,7 +397,8 @@ QByteArray QSseParser::lastEventId() const
 
 void QSseParser::setLastEventId(const QByteArray &utf8)
 {
-    d->lastEventId = d->idBuffer = utf8;
+    d->lastEventId = utf8;
+    d->hasId = false;
 }
 
 std::chrono::milliseconds QSseParser::retry() const
@@ -253,14 +418,7 @@ void QSseParser::setMaximumEventSize(qsizetype bytes)
 
 void QSseParser::reset()
 {
-    d->buffer.clear();
-    d->position = d->scanned = 0;
-    d->lineFeed = -1;
+    d->drop();
     d->atStart = true;
-    d->skipLineFeed = false;
-    d->data.clear();
-    d->eventType.clear();
-    // An id in a block that never ended does not count: §9.2.6, "discarded".
-    d->idBuffer = d->lastEventId;
     d->failed = false;
 }

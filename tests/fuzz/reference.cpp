@@ -35,6 +35,19 @@ qsizetype sequenceSize(const QByteArray &text)
         : 0;
 }
 
+// The bytes at the beginning of text, which is not valid, that one U+FFFD stands for: as many as
+// can begin a valid sequence, or one.
+qsizetype subpartSize(const QByteArray &text)
+{
+    for (qsizetype size = qMin(text.size(), qsizetype(3)); size > 1; --size) {
+        for (const char filling : { '\x80', '\xbf' }) {
+            if (sequenceSize(text.left(size) + QByteArray(3, filling)) > size)
+                return size;
+        }
+    }
+    return 1;
+}
+
 qint64 numberOf(const QByteArray &digits)
 {
     qint64 number = 0;
@@ -62,14 +75,14 @@ bool operator==(const StreamToken &a, const StreamToken &b)
 
 StreamToken tokenOf(const QSseParser &parser, Token kind)
 {
-    StreamToken token { kind, {}, {}, oneForEachRun(parser.lastEventId()), parser.retry().count() };
+    StreamToken token { kind, {}, {}, parser.lastEventId(), parser.retry().count() };
     if (kind == Token::Comment)
-        token.text = oneForEachRun(parser.comment());
+        token.text = parser.comment();
     if (kind == Token::Event) {
         const QSseEvent event = parser.event();
         check(event.idUtf8() == parser.lastEventId(), "an event has the last event id");
-        token.text = oneForEachRun(event.dataUtf8());
-        token.type = oneForEachRun(event.type().toUtf8());
+        token.text = event.dataUtf8();
+        token.type = event.type().toUtf8();
     }
     return token;
 }
@@ -78,18 +91,12 @@ QByteArray decodedUtf8(const QByteArray &bytes)
 {
     QByteArray decoded(""); // never null: an empty field is one that is set
     for (qsizetype i = 0; i < bytes.size();) {
-        const qsizetype size = sequenceSize(bytes.mid(i, 4));
-        decoded += size > 0 ? bytes.mid(i, size) : Replacement;
-        i += qMax(size, qsizetype(1));
+        const QByteArray next = bytes.mid(i, 4);
+        const qsizetype size = sequenceSize(next);
+        decoded += size > 0 ? next.left(size) : Replacement;
+        i += size > 0 ? size : subpartSize(next);
     }
-    return oneForEachRun(decoded);
-}
-
-QByteArray oneForEachRun(QByteArray utf8)
-{
-    while (utf8.contains(Replacement + Replacement))
-        utf8.replace(Replacement + Replacement, Replacement);
-    return utf8;
+    return decoded;
 }
 
 QByteArrayList linesOf(QByteArray text)

@@ -19,16 +19,15 @@ struct StreamToken
 
 bool operator==(const StreamToken &a, const StreamToken &b);
 
-/*! What \a parser just answered with \a kind; text in it is oneForEachRun(). */
+/*! What \a parser just answered with \a kind. */
 StreamToken tokenOf(const QSseParser &parser, QSseParser::Token kind);
 
 /*! The longest retry a parser gives, in milliseconds. */
 inline constexpr qint64 LongestRetry = Q_INT64_C(999'999'999'999'999);
 
-/*! \a bytes decoded as UTF-8 and encoded again, each run of invalid bytes as one U+FFFD: how many
-    stand for such a run is left open, and oneForEachRun() makes other text comparable. */
+/*! \a bytes decoded as UTF-8 and encoded again, with one U+FFFD for each maximal subpart of what is
+    not valid, as the WHATWG Encoding Standard has it. */
 QByteArray decodedUtf8(const QByteArray &bytes);
-QByteArray oneForEachRun(QByteArray utf8);
 
 /*! \a text at each CR, LF and CRLF; always one line at least, the last of them not ended. */
 QByteArrayList linesOf(QByteArray text);
@@ -43,7 +42,7 @@ struct StreamField
 };
 
 /*! Event streams as WHATWG HTML §9.2.6 says, in the plainest way: slow, and a whole stream at
-    once. Text in what it gives is oneForEachRun(). */
+    once. */
 class ReferenceDecoder
 {
 public:
