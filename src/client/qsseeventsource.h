@@ -32,9 +32,10 @@ class QSseEventSourcePrivate;
     fields of request() do not go to another origin, and nothing goes from https to http. Errors of
     TLS are never ignored.
 
-    An answer's head is read by Qt: up to 100 fields of 100 KiB and 256 KiB in all. A server that
-    closes the connection instead of answering is asked again by Qt itself, up to three times,
-   before that counts as an error.
+    Over plain HTTP each attempt is one request on a connection of its own, and the head of an answer
+    may have 256 KiB. TLS, proxies and a manager that was set are Qt's business, which reads a head
+    of up to 100 fields and 256 KiB, and sends a request again by itself, up to three times, when
+    the connection is closed without an answer.
 
     Handlers of its signals may do anything with it: close() it, open() it again or delete it.
 */
