@@ -148,7 +148,7 @@ std::optional<quint64> QSseMemoryLogPrivate::positionIn(const QByteArray &id)
 
 QSseMemoryLogPrivate::KeptPointer QSseMemoryLogPrivate::find(const Topic &topic, quint64 position)
 {
-    const EventIterator next = firstAfter(topic, position);
+    const auto next = firstAfter(topic, position);
     if (next == topic.events.begin() || (*std::prev(next))->position != position)
         return nullptr;
     return *std::prev(next);
@@ -224,7 +224,7 @@ void QSseMemoryLogPrivate::push(Topic &topic, const std::shared_ptr<Kept> &event
 
 QSseMemoryLogPrivate::KeptPointer QSseMemoryLogPrivate::take(Topic &topic, Events::iterator at)
 {
-    const KeptPointer event = std::move(*at);
+    KeptPointer event = std::move(*at);
     const bool isOldest = at == topic.events.begin();
     if (isOldest)
         topic.events.pop_front(); // erase() does more
@@ -568,7 +568,7 @@ QSseEventLog::Page QSseMemoryLog::latest(const QList<QSseTopicFilter> &filters, 
     page.upTo = upTo;
     page.droppedUpTo = d->forgottenUpToOf(filters, after);
     for (const Topic *topic : d->matching(filters, after)) {
-        const EventIterator next = firstAfter(*topic, upTo);
+        const auto next = firstAfter(*topic, upTo);
         if (next != topic->events.begin()
             && (*std::prev(next))->position > qMax(after, topic->droppedUpTo))
             page.events.append(*std::prev(next));

@@ -16,7 +16,7 @@ namespace {
 
 // A transaction is kept so small that some are done before close() gives up.
 constexpr size_t BatchSteps = 8192;
-constexpr qint64 BatchBytes = 4 * 1024 * 1024;
+constexpr qint64 BatchBytes = qint64(4) * 1024 * 1024;
 constexpr auto RetryInterval = 1s;
 constexpr auto ClosingRetryInterval = 100ms;
 constexpr auto CloseTimeout = 5s;

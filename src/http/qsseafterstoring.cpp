@@ -23,10 +23,10 @@ QSseAfterStoring::~QSseAfterStoring()
     m_mailbox->receiver = nullptr;
 }
 
-void QSseAfterStoring::call(QSseEventLog *log, Handler handler)
+void QSseAfterStoring::call(QSseEventLog *log, const Handler &handler)
 {
     const quint64 number = ++m_last;
-    m_handlers.insert(number, std::move(handler));
+    m_handlers.insert(number, handler);
     // The handler stays here: what it holds must be used and freed in this thread.
     log->flush([mailbox = m_mailbox, number](const QString &error) {
         const QMutexLocker locker(&mailbox->mutex);

@@ -27,7 +27,7 @@ public:
 
     /*! Calls \a handler in this object's thread when all that \a log has is stored, or with an
        error when some of it is not. */
-    void call(QSseEventLog *log, Handler handler);
+    void call(QSseEventLog *log, const Handler &handler);
 
 private:
     struct Mailbox;

@@ -53,7 +53,7 @@ public:
     };
 
     /*! The most bytes of incomplete requests, all connections together. */
-    static constexpr qint64 MaximumIncoming = 64 * 1024 * 1024;
+    static constexpr qint64 MaximumIncoming = qint64(64) * 1024 * 1024;
     /*! How many connections beyond the limit are told so; others are cut. */
     static constexpr int MaximumRefused = 256;
 

@@ -18,13 +18,13 @@ using Wait = QSseConnectionGuard::Wait;
 
 namespace {
 // What the network socket may read ahead of us.
-constexpr qint64 ReadSize = 16 * 1024;
+constexpr qint64 ReadSize = qint64(16) * 1024;
 // With this there is never room for more.
 constexpr qint64 ReadNothing = -1;
 // No further request is read while more than this waits to be sent.
-constexpr qint64 MaximumUnsent = 64 * 1024;
+constexpr qint64 MaximumUnsent = qint64(64) * 1024;
 // What is read and dropped so that an answer is not destroyed by a reset.
-constexpr qint64 MaximumDiscarded = 4 * 1024 * 1024;
+constexpr qint64 MaximumDiscarded = qint64(4) * 1024 * 1024;
 constexpr auto UnwatchedTime = 30s;
 
 thread_local QPointer<QSseGuardedSocket> lastReadSocket;
@@ -73,7 +73,7 @@ QSseGuardedSocket::~QSseGuardedSocket()
     if (!m_network)
         return;
     m_network->disconnect(this);
-    if (m_guard && bytesToWrite() > 0 && m_network->state() == ConnectedState)
+    if (m_guard && QSseGuardedSocket::bytesToWrite() > 0 && m_network->state() == ConnectedState)
         finishWithoutMe();
     else if (m_isPumping)
         m_network.release()->deleteLater(); // it is the one that called us
@@ -159,7 +159,7 @@ void QSseGuardedSocket::disconnectFromHost()
 void QSseGuardedSocket::close()
 {
     const bool isAborting = writeChannelCount() == 0; // as QAbstractSocket::abort() leaves it
-    QIODevice::close();
+    QIODevice::close(); // NOLINT(bugprone-parent-virtual-call): its own are not for us
     if (isAborting)
         cut();
     else
@@ -221,7 +221,7 @@ qint64 QSseGuardedSocket::readData(char *data, qint64 maximum)
 
 qint64 QSseGuardedSocket::skipData(qint64 maximum)
 {
-    return QIODevice::skipData(maximum);
+    return QIODevice::skipData(maximum); // NOLINT(bugprone-parent-virtual-call)
 }
 
 // What nobody asked for is dropped: the body of an answer to HEAD, or an answer to a client that
