@@ -46,9 +46,12 @@ bool isField(QByteArrayView line, const char (&name)[Size], QByteArrayView *valu
 void assign(QByteArray *field, QByteArrayView text)
 {
     const qsizetype capacity = field->capacity();
-    if (field->isDetached() && capacity >= text.size() && capacity <= 2 * text.size() + 64) {
-        field->resize(text.size());
-        std::memcpy(field->data(), text.data(), size_t(text.size()));
+    if (capacity >= text.size() && capacity <= 2 * text.size() + 64 && field->isDetached()) {
+        // What resize() does, of which there are two for each event.
+        QByteArray::DataPointer &memory = field->data_ptr();
+        std::memcpy(memory.data(), text.data(), size_t(text.size()));
+        memory.data()[text.size()] = '\0';
+        memory.size = text.size();
     } else {
         *field = QByteArray(text.data(), text.size());
     }
@@ -92,16 +95,16 @@ public:
     void append(const QByteArray &chunk);
     bool skipBom();
     Token read();
-    qsizetype find(char byte, qsizetype *next) const;
+    Q_ALWAYS_INLINE qsizetype find(char byte, qsizetype *next) const;
     void keep(QByteArrayView piece);
-    Token finishLine(QByteArrayView piece);
-    Token processLine(QByteArrayView line);
-    void beginData(QByteArrayView value);
+    Q_ALWAYS_INLINE Token finishLine(QByteArrayView piece);
+    Q_ALWAYS_INLINE Token processLine(QByteArrayView line);
+    Q_ALWAYS_INLINE void beginData(QByteArrayView value);
     void appendData(QByteArrayView text);
     void setEventType(QByteArrayView value);
-    void setId(QByteArrayView value);
+    Q_ALWAYS_INLINE void setId(QByteArrayView value);
     void setRetry(QByteArrayView digits);
-    Token dispatch();
+    Q_ALWAYS_INLINE Token dispatch();
     bool isTooLarge(qsizetype more) const;
     Token fail();
     void drop();
@@ -316,7 +319,8 @@ void QSseParserPrivate::setRetry(QByteArrayView digits)
 
 QSseParser::Token QSseParserPrivate::dispatch()
 {
-    if (std::exchange(hasId, false)) {
+    const bool isNewId = std::exchange(hasId, false);
+    if (isNewId) {
         lastEventId.swap(idBuffer);
         letGoIfLarge(&idBuffer);
     }
@@ -336,7 +340,11 @@ QSseParser::Token QSseParserPrivate::dispatch()
         fields->data = QSsePrivate::validUtf8(fields->data);
     if (isTyped || !fields->event.isNull())
         fields->event = isTyped ? eventType : QByteArray();
-    fields->id = lastEventId;
+    // Copied, so that the memory of both stays where the next event can use it.
+    if (isNewId && !lastEventId.isEmpty())
+        assign(&fields->id, lastEventId);
+    else if (fields->id.constData() != lastEventId.constData())
+        fields->id = lastEventId;
     return Token::Event;
 }
 
@@ -380,7 +388,7 @@ QSseParser::Token QSseParser::readNext()
     return d->read();
 }
 
-QSseEvent QSseParser::event() const
+const QSseEvent &QSseParser::event() const
 {
     return d->event;
 }

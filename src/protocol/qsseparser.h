@@ -39,8 +39,9 @@ public:
     Token readNext();
 
     /*! The event just read: type, data, and as id the last event id at this point of the stream,
-        as in a browser's MessageEvent. */
-    QSseEvent event() const;
+        as in a browser's MessageEvent. A copy of it costs little and can be kept; what is not
+        copied is overwritten by the next readNext(). */
+    const QSseEvent &event() const;
     /*! The comment just read, UTF-8, without the colon and one space after it. */
     QByteArray comment() const;
 

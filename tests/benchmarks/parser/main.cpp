@@ -114,7 +114,7 @@ Contender qsse(const QString &name, const SharedStream &stream)
              [=] {
                  Found found;
                  const nanoseconds begin = processorTime();
-                 readEvents(*stream, [&](QSseEvent &&event) {
+                 readEvents(*stream, [&](const QSseEvent &event) {
                      ++found.events;
                      found.textBytes += event.size();
                  });
@@ -133,7 +133,7 @@ Contender qsseKept(const SharedStream &stream)
              [=] {
                  const nanoseconds begin = processorTime();
                  QList<QSseEvent> events;
-                 readEvents(*stream, [&](QSseEvent &&event) { events.append(std::move(event)); });
+                 readEvents(*stream, [&](const QSseEvent &event) { events.append(event); });
                  const nanoseconds time = processorTime() - begin;
                  if (events.size() != stream->content.events)
                      qFatal("QSseParser kept %lld events", qint64(events.size()));
