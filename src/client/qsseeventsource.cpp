@@ -4,6 +4,7 @@
 #include "qsseparser.h"
 #include "qssestreammanager_p.h"
 #include "qssestreamrequest_p.h"
+#include "qsseversion.h"
 
 #include <QtCore/QPointer>
 #include <QtCore/QTimer>
@@ -182,6 +183,7 @@ QNetworkRequest QSseEventSourcePrivate::nextRequest()
     next.setUrl(streamUrl);
     setDefault(&next, "Accept", "text/event-stream");
     setDefault(&next, "Cache-Control", "no-cache");
+    setDefault(&next, "User-Agent", "QSse/" QSSE_VERSION_STR);
     // Decoded by us: Qt holds decoded data back until it is sure of the ratio.
     setDefault(&next, "Accept-Encoding", "gzip");
     if (!parser.lastEventId().isEmpty())

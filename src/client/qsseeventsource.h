@@ -26,16 +26,16 @@ class QSseEventSourcePrivate;
     event loop.
 
     Every attempt makes the same request anew: request(), method() and body(), with the fields
-    `Accept: text/event-stream`, `Cache-Control: no-cache` and `Accept-Encoding: gzip` unless
-    request() has others, and Last-Event-ID. At most 20 redirects are followed, as fetch does it:
-    303, and 301 or 302 after POST, go on with GET and without the body; Authorization and Cookie
-    fields of request() do not go to another origin, and nothing goes from https to http. Errors of
-    TLS are never ignored.
+    `Accept: text/event-stream`, `Cache-Control: no-cache`, `Accept-Encoding: gzip` and `User-Agent:
+    QSse/<version>` unless request() has others, and Last-Event-ID. At most 20 redirects are
+    followed, as fetch does it: 303, and 301 or 302 after POST, go on with GET and without the body;
+    Authorization and Cookie fields of request() do not go to another origin, and nothing goes from
+    https to http. Errors of TLS are never ignored.
 
-    Over plain HTTP each attempt is one request on a connection of its own, and the head of an answer
-    may have 256 KiB. TLS, proxies and a manager that was set are Qt's business, which reads a head
-    of up to 100 fields and 256 KiB, and sends a request again by itself, up to three times, when
-    the connection is closed without an answer.
+    Over plain HTTP each attempt is one request on a connection of its own, and the head of an
+   answer may have 256 KiB. TLS, proxies and a manager that was set are Qt's business, which reads a
+   head of up to 100 fields and 256 KiB, and sends a request again by itself, up to three times,
+   when the connection is closed without an answer.
 
     Handlers of its signals may do anything with it: close() it, open() it again or delete it.
 */

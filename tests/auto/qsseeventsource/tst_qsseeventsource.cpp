@@ -3,6 +3,8 @@
 #include "fakesseserver.h"
 #include "selfsigned.h"
 
+#include <qsseversion.h>
+
 #include <QtCore/QThread>
 #include <QtNetwork/QNetworkAccessManager>
 #include <QtNetwork/QNetworkProxy>
@@ -281,6 +283,7 @@ void tst_QSseEventSource::requestHeaders()
     QCOMPARE(request.values("Accept"), QList<QByteArray> { "text/event-stream" });
     QCOMPARE(request.values("Cache-Control"), QList<QByteArray> { "no-cache" });
     QCOMPARE(request.values("Accept-Encoding"), QList<QByteArray> { "gzip" });
+    QCOMPARE(request.values("User-Agent"), QList<QByteArray> { "QSse/" QSSE_VERSION_STR });
     QVERIFY(!request.has("Last-Event-ID"));
     QVERIFY(!request.has("Pragma"));
     QVERIFY(!request.has("Upgrade"));
