@@ -42,6 +42,22 @@ void setDefault(QNetworkRequest *request, const QByteArray &name, const QByteArr
     if (!request->hasRawHeader(name))
         request->setRawHeader(name, value);
 }
+bool isOneLine(const QByteArray &text)
+{
+    return !text.contains('\r') && !text.contains('\n') && !text.contains('\0');
+}
+
+// They would be sent as they are: a line end in one begins another.
+void dropImpossibleFields(QNetworkRequest *request)
+{
+    const QList<QByteArray> names = request->rawHeaderList();
+    for (const QByteArray &name : names) {
+        if (isToken(name) && isOneLine(request->rawHeader(name)))
+            continue;
+        qCWarning(lcClient) << "not a possible header field:" << name;
+        request->setRawHeader(name, QByteArray());
+    }
+}
 } // namespace
 
 class QSseEventSourcePrivate
@@ -206,6 +222,7 @@ QNetworkRequest QSseEventSourcePrivate::nextRequest()
     // A copy, because the handler may delete what it was called from.
     if (const auto handler = requestHandler)
         handler(next);
+    dropImpossibleFields(&next);
     return next;
 }
 
@@ -510,8 +527,7 @@ QString QSseEventSource::lastEventId() const
 void QSseEventSource::setLastEventId(const QString &id)
 {
     const QByteArray utf8 = id.toUtf8();
-    // In a header these would end it and begin another.
-    if (utf8.contains('\r') || utf8.contains('\n') || utf8.contains('\0')) {
+    if (!isOneLine(utf8)) {
         qCWarning(lcClient) << "not a possible event id:" << id;
         return;
     }

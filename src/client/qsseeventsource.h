@@ -107,7 +107,8 @@ public:
     QNetworkRequest request() const;
     void setRequest(const QNetworkRequest &request);
 
-    /*! The header field \a name of request(). Setting a null \a value takes it away. */
+    /*! The header field \a name of request(). Setting a null \a value takes it away. A field that
+        cannot be sent, such as one with a line end in it, is left out of the request. */
     QByteArray rawHeader(const QByteArray &name) const;
     void setRawHeader(const QByteArray &name, const QByteArray &value);
 

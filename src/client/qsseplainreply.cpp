@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
+#include "qsseeventsource.h"
 #include "qsseplainreply_p.h"
-#include "qssestreamrequest_p.h"
 
 #include <QtNetwork/QNetworkCookie>
 #include <QtNetwork/QNetworkCookieJar>
@@ -27,11 +27,6 @@ QByteArray requestTarget(const QUrl &url)
     const QByteArray path = url.path(QUrl::FullyEncoded).toLatin1();
     const QByteArray query = url.query(QUrl::FullyEncoded).toLatin1();
     return (path.isEmpty() ? "/" : path) + (url.hasQuery() ? "?" + query : QByteArray());
-}
-
-bool isOneLine(const QByteArray &text)
-{
-    return !text.contains('\r') && !text.contains('\n') && !text.contains('\0');
 }
 
 QNetworkReply::NetworkError networkError(QAbstractSocket::SocketError error)
@@ -76,10 +71,7 @@ QByteArray QSsePlainReply::head(const QByteArray &method, qsizetype bodySize) co
 {
     QByteArray head = method + ' ' + requestTarget(url()) + " HTTP/1.1\r\n";
     const auto add = [&](const QByteArray &name, const QByteArray &value) {
-        if (isOneLine(name) && isOneLine(value))
-            head += name + ": " + value + "\r\n";
-        else
-            qCWarning(lcClient) << "not a possible header field:" << name;
+        head += name + ": " + value + "\r\n";
     };
     if (!request().hasRawHeader("Host"))
         add("Host", hostField(url()));

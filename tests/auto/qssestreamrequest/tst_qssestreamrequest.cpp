@@ -225,6 +225,10 @@ void tst_QSseStreamRequest::headers()
     QCOMPARE(source.rawHeader("x-own"), QByteArray("1"));
     source.setRawHeader("X-Gone", "1");
     source.setRawHeader("X-Gone", QByteArray());
+    source.setRawHeader("X-Two", "1\r\nX-Injected: 2");
+    source.setRawHeader("X-Bad\r\nX-Injected", "3");
+    expectWarning("not a possible header field: \"X-Two\"");
+    expectWarning("not a possible header field: \"X-Bad");
     source.open();
     QTRY_COMPARE(source.readyState(), ReadyState::Open);
     const FakeSseServer::Request request = server.requests.at(0);
@@ -234,6 +238,8 @@ void tst_QSseStreamRequest::headers()
     QCOMPARE(request.values("Cache-Control"), QList<QByteArray> { "no-cache" });
     QCOMPARE(request.values("X-Own"), QList<QByteArray> { "1" });
     QVERIFY(!request.has("X-Gone"));
+    QVERIFY(!request.has("X-Two"));
+    QVERIFY(!request.has("X-Injected"));
 }
 
 void tst_QSseStreamRequest::newHeadersCountFromTheNextAttempt()
