@@ -18,7 +18,8 @@ using namespace std::chrono_literals;
 namespace {
 
 constexpr char Target[] = "/events?topic=**";
-constexpr qint64 StallTimeout = 5000; // milliseconds
+constexpr qint64 StallTimeout = 5000;   // milliseconds
+constexpr int RecentPositions = 65'536; // of QSseMemoryLog
 // So that sleepers are cut off before they wake up.
 constexpr qint64 TurnTime = 2 * StallTimeout;
 
@@ -130,6 +131,11 @@ void tst_Soak::mixed()
                      "--stall-timeout", QByteArray::number(StallTimeout) });
     QVERIFY2(hub.listen(), hub.errors().constData());
     const auto usage = [&] { return Faults::usageOf(hub.process().processId()); };
+
+    // What the log remembers of the latest positions is full before the first minute, too.
+    BarePublisher filler(hub.port());
+    for (int n = 0; n < RecentPositions; ++n)
+        QVERIFY(!filler.post("filler", "x").isNull());
 
     Load load(hub.port());
     QVERIFY(load.begin());
