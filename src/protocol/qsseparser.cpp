@@ -343,7 +343,8 @@ QSseParser::Token QSseParserPrivate::dispatch()
     // Copied, so that the memory of both stays where the next event can use it.
     if (isNewId && !lastEventId.isEmpty())
         assign(&fields->id, lastEventId);
-    else if (fields->id.constData() != lastEventId.constData())
+    else if (fields->id.constData() != lastEventId.constData()
+             || fields->id.isNull() != lastEventId.isNull())
         fields->id = lastEventId;
     return Token::Event;
 }
