@@ -227,8 +227,6 @@ void tst_QSseStreamRequest::headers()
     source.setRawHeader("X-Gone", QByteArray());
     source.setRawHeader("X-Two", "1\r\nX-Injected: 2");
     source.setRawHeader("X-Bad\r\nX-Injected", "3");
-    expectWarning("not a possible header field: \"X-Two\"");
-    expectWarning("not a possible header field: \"X-Bad");
     source.open();
     QTRY_COMPARE(source.readyState(), ReadyState::Open);
     const FakeSseServer::Request request = server.requests.at(0);
