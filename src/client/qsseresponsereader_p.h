@@ -15,7 +15,7 @@ class QSseResponseReader
 {
 public:
     /*! The most bytes of a head, and of a trailer. */
-    static constexpr qsizetype MaximumHead = 256 * 1024;
+    static constexpr qsizetype MaximumHead = qsizetype(256) * 1024;
 
     enum class Error {
         NoError,

@@ -31,7 +31,7 @@ namespace QSsePrivate {
 inline bool isPlainAscii(QByteArrayView text)
 {
     constexpr qsizetype WordSize = sizeof(quint64);
-    constexpr quint64 EachByte = Q_UINT64_C(0x0101010101010101);
+    constexpr auto EachByte = Q_UINT64_C(0x0101010101010101);
     quint64 found = 0; // the highest bit of each byte, which taking 1 from a NUL sets too
     const auto look = [&](quint64 word) { found |= word | (word - EachByte); };
     if (text.size() < WordSize) {

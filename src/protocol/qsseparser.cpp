@@ -78,7 +78,7 @@ void grow(QByteArray *block, qsizetype size)
     block->reserve(hugePages * HugePageSize - BlockOverhead);
 #ifdef Q_OS_LINUX
     // For all of its pages: a mapping can only grow while it is the same everywhere.
-    static const quintptr pageSize = quintptr(::sysconf(_SC_PAGESIZE));
+    static const auto pageSize = quintptr(::sysconf(_SC_PAGESIZE));
     const quintptr begin = quintptr(block->constData()) & ~(pageSize - 1);
     const quintptr end = quintptr(block->constData()) + quintptr(block->capacity());
     ::madvise(reinterpret_cast<void *>(begin), end - begin, MADV_HUGEPAGE);
