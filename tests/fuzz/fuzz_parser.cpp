@@ -4,8 +4,6 @@
 #include "fuzzing.h"
 #include "reference.h"
 
-#include <sanitizer/allocator_interface.h>
-
 #include <vector>
 
 using Token = QSseParser::Token;
@@ -102,18 +100,17 @@ void checkMemory(const QByteArray &stream, const Settings &settings)
     const Pieces pieces = cut(stream.repeated(Total / stream.size() + 1), settings.lengths);
     QSseParser parser;
     parser.setMaximumEventSize(settings.limit);
-    const size_t before = __sanitizer_get_current_allocated_bytes();
-    Token token = Token::NoToken;
-    for (const QByteArray &piece : pieces) {
-        parser.addData(piece);
-        do {
-            token = parser.readNext();
-        } while (token == Token::Event || token == Token::Comment);
-        if (token == Token::Error)
-            break;
-    }
-    const size_t after = __sanitizer_get_current_allocated_bytes();
-    check(qsizetype(after) - qsizetype(before) <= bound, "memory is bounded");
+    checkBounded(bound, [&] {
+        Token token = Token::NoToken;
+        for (const QByteArray &piece : pieces) {
+            parser.addData(piece);
+            do {
+                token = parser.readNext();
+            } while (token == Token::Event || token == Token::Comment);
+            if (token == Token::Error)
+                break;
+        }
+    });
 }
 
 } // namespace
@@ -123,8 +120,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     FuzzedDataProvider input(data, size);
     const Settings settings = takeSettings(&input);
     const qsizetype end = input.ConsumeIntegral<quint16>();
-    const std::string rest = input.ConsumeRemainingBytesAsString();
-    const QByteArray stream(rest.data(), qsizetype(rest.size()));
+    const QByteArray stream = takeRest(&input);
 
     // Two connections, since what one ends with is what the next begins with.
     checkAgainstReference({ stream.left(end), stream.mid(end) }, settings);

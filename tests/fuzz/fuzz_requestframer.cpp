@@ -5,8 +5,6 @@
 
 #include "qsserequestframer_p.h"
 
-#include <sanitizer/allocator_interface.h>
-
 #include <QtCore/QList>
 
 #include <optional>
@@ -38,8 +36,7 @@ Settings takeSettings(FuzzedDataProvider *input)
         settings.maximumBody = limit / 8;
     if (flags & 4)
         settings.scheme = "https";
-    for (int i = 0; i < 3; ++i)
-        settings.lengths.push_back(input->ConsumeIntegralInRange<qsizetype>(1, 64));
+    settings.lengths = takeLengths(input);
     return settings;
 }
 
@@ -424,13 +421,12 @@ void checkMemory(const QByteArray &stream, const Settings &settings)
     const QByteArray endless = stream.repeated(Total / stream.size() + 1);
     const QByteArrayList pieces = cut(endless, settings.lengths);
     QSseRequestFramer framer(settings.maximumHead, settings.maximumBody, settings.scheme);
-    const size_t before = __sanitizer_get_current_allocated_bytes();
-    for (const QByteArray &piece : pieces) {
-        if (framer.addData(piece) < piece.size())
-            break;
-    }
-    const size_t after = __sanitizer_get_current_allocated_bytes();
-    check(qsizetype(after) - qsizetype(before) <= bound, "memory is bounded");
+    checkBounded(bound, [&] {
+        for (const QByteArray &piece : pieces) {
+            if (framer.addData(piece) < piece.size())
+                break;
+        }
+    });
 }
 
 } // namespace
@@ -439,8 +435,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     FuzzedDataProvider input(data, size);
     const Settings settings = takeSettings(&input);
-    const std::string rest = input.ConsumeRemainingBytesAsString();
-    const QByteArray stream(rest.data(), qsizetype(rest.size()));
+    const QByteArray stream = takeRest(&input);
 
     const Outcome outcome = frame({ stream }, settings);
     check(frame(cut(stream, { 1 }), settings) == outcome, "byte by byte is read the same");

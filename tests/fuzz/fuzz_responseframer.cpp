@@ -28,8 +28,7 @@ Settings takeSettings(FuzzedDataProvider *input)
         settings.requests.push_back(
             { (bits & 1) != 0, (bits & 2) != 0, (bits & 4) != 0, (bits & 8) != 0 });
     }
-    for (int i = 0; i < 3; ++i)
-        settings.lengths.push_back(input->ConsumeIntegralInRange<qsizetype>(1, 64));
+    settings.lengths = takeLengths(input);
     return settings;
 }
 
@@ -187,8 +186,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     FuzzedDataProvider input(data, size);
     const Settings settings = takeSettings(&input);
-    const std::string rest = input.ConsumeRemainingBytesAsString();
-    const QByteArray stream(rest.data(), qsizetype(rest.size()));
+    const QByteArray stream = takeRest(&input);
 
     const QList<Response> responses = frame({ stream }, settings);
     check(frame(cut(stream, { 1 }), settings) == responses, "byte by byte is sent the same");

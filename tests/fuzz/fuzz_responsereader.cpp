@@ -38,14 +38,6 @@ Result read(const QByteArrayList &pieces)
     return result;
 }
 
-std::vector<qsizetype> takeLengths(FuzzedDataProvider *input)
-{
-    std::vector<qsizetype> lengths;
-    for (int i = 0; i < 3; ++i)
-        lengths.push_back(input->ConsumeIntegralInRange<qsizetype>(1, 64));
-    return lengths;
-}
-
 void checkAnything(const QByteArray &stream, const std::vector<qsizetype> &lengths)
 {
     const Result whole = read({ stream });
@@ -83,8 +75,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     FuzzedDataProvider input(data, size);
     const std::vector<qsizetype> lengths = takeLengths(&input);
-    const std::string rest = input.ConsumeRemainingBytesAsString();
-    const QByteArray stream(rest.data(), qsizetype(rest.size()));
+    const QByteArray stream = takeRest(&input);
     checkAnything(stream, lengths);
     checkWellFormed(stream, lengths);
     return 0;

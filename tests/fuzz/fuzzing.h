@@ -8,6 +8,7 @@
 #include <QtCore/QStringList>
 
 #include <fuzzer/FuzzedDataProvider.h>
+#include <sanitizer/allocator_interface.h>
 
 #include <vector>
 
@@ -36,6 +37,30 @@ inline QString takeText(FuzzedDataProvider *input, size_t maximumSize)
     for (qsizetype i = 0; i + 1 < bytes.size(); i += 2)
         text += QChar(uchar(bytes.at(i)), uchar(bytes.at(i + 1)));
     return text;
+}
+
+/*! All that is left of the input. */
+inline QByteArray takeRest(FuzzedDataProvider *input)
+{
+    return QByteArray::fromStdString(input->ConsumeRemainingBytesAsString());
+}
+
+/*! Three lengths of pieces, up to 64. */
+inline std::vector<qsizetype> takeLengths(FuzzedDataProvider *input)
+{
+    std::vector<qsizetype> lengths;
+    for (int i = 0; i < 3; ++i)
+        lengths.push_back(input->ConsumeIntegralInRange<qsizetype>(1, 64));
+    return lengths;
+}
+
+/*! Checks that no more than \a bound bytes are held after \a work than were before it. */
+template<typename Work> void checkBounded(qsizetype bound, const Work &work)
+{
+    const size_t before = __sanitizer_get_current_allocated_bytes();
+    work();
+    const size_t after = __sanitizer_get_current_allocated_bytes();
+    check(qsizetype(after) - qsizetype(before) <= bound, "memory is bounded");
 }
 
 /*! \a stream in pieces of \a lengths, which are used in turn. */
