@@ -3,6 +3,7 @@
 #define HUBPROCESS_H
 
 #include "childprocess.h"
+#include "headfield.h"
 
 #include <QtCore/QRegularExpression>
 
@@ -63,15 +64,7 @@ public:
     }
     int status() const { return head().mid(9, 3).toInt(); }
     /*! The response header \a name, a null array when there is none. */
-    QByteArray header(const QByteArray &name) const
-    {
-        for (const QByteArray &line : head().split('\n')) {
-            const qsizetype colon = line.indexOf(':');
-            if (colon > 0 && line.left(colon).toLower() == name.toLower())
-                return line.mid(colon + 1).trimmed();
-        }
-        return QByteArray();
-    }
+    QByteArray header(const QByteArray &name) const { return headField(head(), name); }
 
     /*! The blocks of a stream that have ended. */
     QByteArrayList blocks() const

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "servers.h"
 #include "cuttingproxy.h"
+#include "headfield.h"
 #include "texts.h"
 
 #include <QSseHttpServer>
@@ -47,12 +48,7 @@ private:
     }
     QByteArray header(const QByteArray &name) const
     {
-        for (const QByteArray &line : m_got.left(m_got.indexOf("\r\n\r\n")).split('\n')) {
-            const qsizetype colon = line.indexOf(':');
-            if (colon > 0 && line.left(colon).compare(name, Qt::CaseInsensitive) == 0)
-                return line.mid(colon + 1).trimmed();
-        }
-        return QByteArray();
+        return headField(m_got.left(m_got.indexOf("\r\n\r\n")), name);
     }
     // Every attempt has to bring all that the first one did.
     bool isGood(const QByteArray &body)

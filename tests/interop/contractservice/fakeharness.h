@@ -2,6 +2,8 @@
 #ifndef FAKEHARNESS_H
 #define FAKEHARNESS_H
 
+#include "headfield.h"
+
 #include <QtCore/QHash>
 #include <QtCore/QJsonDocument>
 #include <QtCore/QJsonObject>
@@ -24,15 +26,7 @@ public:
         QByteArray body;
 
         /*! The field \a name, null when there is none. */
-        QByteArray header(const QByteArray &name) const
-        {
-            for (const QByteArray &line : head.split('\n')) {
-                const qsizetype colon = line.indexOf(':');
-                if (line.left(colon).compare(name, Qt::CaseInsensitive) == 0)
-                    return line.mid(colon + 1).trimmed();
-            }
-            return QByteArray();
-        }
+        QByteArray header(const QByteArray &name) const { return headField(head, name); }
         QByteArray path() const { return line.split(' ').value(1); }
         QJsonObject json() const { return QJsonDocument::fromJson(body).object(); }
     };

@@ -2,6 +2,7 @@
 // The example llm_stream, run against a fake of an endpoint of the OpenAI kind.
 
 #include "childprocess.h"
+#include "headfield.h"
 #include "loopback.h"
 
 #include <QtCore/QJsonArray>
@@ -43,12 +44,7 @@ public:
     QByteArray requestLine() const { return m_got.left(m_got.indexOf("\r\n")); }
     QByteArray header(const QByteArray &name) const
     {
-        for (const QByteArray &line : m_got.left(m_got.indexOf("\r\n\r\n")).split('\n')) {
-            const qsizetype colon = line.indexOf(':');
-            if (colon > 0 && line.left(colon).compare(name, Qt::CaseInsensitive) == 0)
-                return line.mid(colon + 1).trimmed();
-        }
-        return QByteArray();
+        return headField(m_got.left(m_got.indexOf("\r\n\r\n")), name);
     }
     QJsonObject body() const
     {
