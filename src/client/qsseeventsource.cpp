@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "qsseeventsource.h"
 #include "qssebackoff_p.h"
+#include "qssehttpfield_p.h"
 #include "qsseparser.h"
 #include "qssestreammanager_p.h"
 #include "qssestreamrequest_p.h"
@@ -10,8 +11,6 @@
 #include <QtCore/QTimer>
 #include <QtNetwork/QNetworkAccessManager>
 
-#include <algorithm>
-#include <cstring>
 #include <limits>
 #include <utility>
 
@@ -21,16 +20,6 @@ using namespace std::chrono_literals;
 using std::chrono::milliseconds;
 
 namespace {
-// RFC 9110 §5.6.2
-bool isToken(const QByteArray &text)
-{
-    const auto isTokenChar = [](char c) {
-        return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z')
-            || (c != '\0' && std::strchr("!#$%&'*+-.^_`|~", c));
-    };
-    return !text.isEmpty() && std::all_of(text.begin(), text.end(), isTokenChar);
-}
-
 // QString::fromUtf8() would take a leading U+FEFF for a byte order mark.
 QString text(const QByteArray &utf8)
 {
@@ -42,17 +31,13 @@ void setDefault(QNetworkRequest *request, const QByteArray &name, const QByteArr
     if (!request->hasRawHeader(name))
         request->setRawHeader(name, value);
 }
-bool isOneLine(const QByteArray &text)
-{
-    return !text.contains('\r') && !text.contains('\n') && !text.contains('\0');
-}
 
 // They would be sent as they are: a line end in one begins another.
 void dropImpossibleFields(QNetworkRequest *request)
 {
     const QList<QByteArray> names = request->rawHeaderList();
     for (const QByteArray &name : names) {
-        if (isToken(name) && isOneLine(request->rawHeader(name)))
+        if (QSsePrivate::isToken(name) && QSsePrivate::isOneLine(request->rawHeader(name)))
             continue;
         qCWarning(lcClient) << "not a possible header field:" << name;
         request->setRawHeader(name, QByteArray());
@@ -487,7 +472,7 @@ QByteArray QSseEventSource::method() const
 
 void QSseEventSource::setMethod(const QByteArray &method)
 {
-    if (!isToken(method)) {
+    if (!QSsePrivate::isToken(method)) {
         qCWarning(lcClient) << "not a possible method:" << method;
         return;
     }
@@ -527,7 +512,7 @@ QString QSseEventSource::lastEventId() const
 void QSseEventSource::setLastEventId(const QString &id)
 {
     const QByteArray utf8 = id.toUtf8();
-    if (!isOneLine(utf8)) {
+    if (!QSsePrivate::isOneLine(utf8)) {
         qCWarning(lcClient) << "not a possible event id:" << id;
         return;
     }

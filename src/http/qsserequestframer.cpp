@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+#include "qssehttpfield_p.h"
 #include "qsserequestframer_p.h"
 
 #include <QtCore/QList>
@@ -12,19 +13,6 @@ namespace {
 bool isControl(char c)
 {
     return uchar(c) < 0x20 || c == 0x7f;
-}
-
-// RFC 9110 §5.6.2
-bool isTokenCharacter(char c)
-{
-    constexpr QByteArrayView others("!#$%&'*+-.^_`|~");
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9')
-        || others.contains(c);
-}
-
-bool isToken(QByteArrayView bytes)
-{
-    return !bytes.isEmpty() && std::all_of(bytes.begin(), bytes.end(), isTokenCharacter);
 }
 
 bool isSame(QByteArrayView a, QByteArrayView b)
@@ -194,7 +182,8 @@ void QSseRequestFramer::readRequestLine(QByteArrayView line)
     const QByteArrayView target =
         last > first ? line.sliced(first + 1, last - first - 1) : QByteArrayView();
     const QByteArrayView version = line.sliced(last + 1);
-    if (!isToken(method) || target.contains(' ') || target.contains('\t') || !isVersion(version)) {
+    if (!QSsePrivate::isToken(method) || target.contains(' ') || target.contains('\t')
+        || !isVersion(version)) {
         refuse(400, tr("This is no HTTP request"));
         return;
     }
@@ -235,7 +224,7 @@ bool QSseRequestFramer::readField(QByteArrayView line, QByteArrayView *name, QBy
     *name = line.first(std::max<qsizetype>(colon, 0));
     *value = line.sliced(colon + 1).trimmed();
     // A line that begins with a space once continued the one before it (RFC 9112 §5.2).
-    if (!isToken(*name)) {
+    if (!QSsePrivate::isToken(*name)) {
         refuse(400, tr("A header field is not valid"));
         return false;
     }

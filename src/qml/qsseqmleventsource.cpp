@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "qsseqmleventsource.h"
 
+#include "qssehttpfield_p.h"
 #include "qsseqmleventlistener.h"
 #include "qsseqmljson_p.h"
 
@@ -10,8 +11,6 @@
 #include <QtQml/QQmlEngine>
 #include <QtQml/QQmlInfo>
 
-#include <algorithm>
-#include <cstring>
 #include <limits>
 #include <utility>
 
@@ -21,21 +20,6 @@ namespace {
 int toInt(qint64 value)
 {
     return int(qMin<qint64>(value, std::numeric_limits<int>::max()));
-}
-
-// A token of RFC 9110.
-bool isHeaderName(const QByteArray &name)
-{
-    const auto isTokenCharacter = [](char c) {
-        return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9')
-            || (c != '\0' && std::strchr("!#$%&'*+-.^_`|~", c));
-    };
-    return !name.isEmpty() && std::all_of(name.begin(), name.end(), isTokenCharacter);
-}
-
-bool isHeaderValue(const QByteArray &value)
-{
-    return !value.contains('\r') && !value.contains('\n') && !value.contains('\0');
 }
 
 // What a view lets go of loses its context before it is deleted: its code cannot run any more.
@@ -144,7 +128,8 @@ void QSseQmlEventSource::setHeader(QNetworkRequest &request, const QString &name
     const QByteArray field = name.toUtf8();
     const QByteArray bytes = value.toString().toUtf8();
     // The value is not shown: it may be a password.
-    if (!isHeaderName(field) || !value.canConvert<QString>() || !isHeaderValue(bytes)) {
+    if (!QSsePrivate::isToken(field) || !value.canConvert<QString>()
+        || !QSsePrivate::isOneLine(bytes)) {
         qmlWarning(this) << tr("\"%1\" is no header field that can be sent.").arg(name);
         return;
     }
