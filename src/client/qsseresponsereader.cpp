@@ -116,11 +116,11 @@ void QSseResponseReader::readField(QByteArrayView line)
 {
     const bool goesOn = line.startsWith(' ') || line.startsWith('\t'); // obsolete: RFC 9112 §5.2
     const qsizetype colon = line.indexOf(':');
+    const QByteArray name = line.first(qMax<qsizetype>(0, colon)).trimmed().toByteArray();
     if (goesOn && !m_fields.isEmpty())
         m_fields.last().second.append(' ').append(line.trimmed());
-    else if (!goesOn && colon > 0)
-        m_fields.emplaceBack(line.first(colon).trimmed().toByteArray(),
-                             line.sliced(colon + 1).trimmed().toByteArray());
+    else if (!goesOn && !name.isEmpty())
+        m_fields.emplaceBack(name, line.sliced(colon + 1).trimmed().toByteArray());
     else
         fail(Error::Malformed);
 }

@@ -170,6 +170,7 @@ void tst_QSseResponseReader::errors_data()
     malformed("empty line", "\r\nHTTP/1.1 200 OK\r\n\r\n");
     malformed("no colon", ok + "abc\r\n\r\n");
     malformed("no name", ok + ": abc\r\n\r\n");
+    malformed("no name but a CR", ok + "\r: abc\r\n\r\n");
     malformed("folded from nothing", ok + " abc\r\n\r\n");
     malformed("length not a number", ok + "Content-Length: three\r\n\r\nabc");
     malformed("length negative", ok + "Content-Length: -3\r\n\r\nabc");
